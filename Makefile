@@ -1,0 +1,85 @@
+# Two commands matter: `make run` and `make test`. `make help` lists the rest.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON := $(BIN)/python
+PIP := $(PYTHON) -m pip --disable-pip-version-check --quiet --quiet
+UV := $(BIN)/uv
+#: What pytest is told beside the defaults: make test ARGS="tests/storage -x"
+ARGS ?=
+export PYTHONUNBUFFERED = 1
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check lint types format migration requirements crash states defects bench-import bench-click bench-queue clean
+
+help: ## List what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+run: $(VENV)/installed ## Serve the workbench on an embedded database, from nothing but Python
+	@$(BIN)/workbench serve
+
+test: $(VENV)/installed-dev lint types ## Install what tests need, a browser included; then lint, types and all tests
+	@$(PYTHON) -m pytest -n auto --dist loadfile $(ARGS)
+
+check: test ## The same as test: what CI runs
+
+lint: $(VENV)/installed-dev ## Look for slips and check the format
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(VENV)/installed-dev ## Check types, strictly where rules, storage and actions are
+	@$(BIN)/mypy
+
+format: $(VENV)/installed-dev ## Put the code into its format
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+migration: $(VENV)/installed-dev ## Draft the migration to the tables in code: make migration MESSAGE="what changed"
+	@test -n "$(MESSAGE)" || { echo 'Say what changed: make migration MESSAGE="..."'; exit 2; }
+	@$(PYTHON) -c 'import sys; from storage import schema; print("Read and tidy", schema.draft(sys.argv[1]))' "$(MESSAGE)"
+	@$(BIN)/ruff format --quiet storage/migrations
+
+requirements: $(VENV)/installed-dev ## Pin the newest versions that pyproject.toml allows
+	@$(UV) pip compile pyproject.toml --group build --upgrade --output-file requirements.txt $(COMPILE)
+	@$(UV) pip compile --group dev --constraint requirements.txt --upgrade --output-file requirements-dev.txt $(COMPILE)
+
+COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-emit-index-url --no-emit-find-links --no-config
+
+crash: $(VENV)/installed-dev ## Kill, pause and cut off whoever decides, and see that nothing is lost: make crash N=10000
+	@$(PYTHON) -W ignore -m tests.crash --decisions $(N)
+crash: N ?= 2000
+
+defects: $(VENV)/installed-dev ## Break the product on purpose, and see each defect caught
+	@$(PYTHON) -m tests.crash.defects
+
+bench-import: $(VENV)/installed-dev ## Rows per second of an import, beside a bare bulk insert
+	@$(PYTHON) benchmarks/import_speed.py
+
+bench-click: $(VENV)/installed-dev ## From a click to the next item painted, beside an empty one-button app
+	@$(PYTHON) benchmarks/click_speed.py
+
+states: $(VENV)/installed-dev ## Do to the queue whatever may happen to it, long, on both databases: make states N=20000
+	@STATES=$(N) $(PYTHON) -m pytest -n 2 --dist load -m storm tests/states
+states: N ?= 20000
+
+bench-queue: $(VENV)/installed-dev ## Claims and decisions a second at up to a million open items, beside bare transactions
+	@PYTHONPATH=. $(PYTHON) benchmarks/queue_speed.py $(ARGS)
+
+clean: ## Remove the environment; the database stays
+	rm -rf $(VENV)
+
+$(PYTHON):
+	@sh .ci/python $(VENV)
+
+$(VENV)/installed: $(PYTHON) requirements.txt pyproject.toml
+	@echo "Installing the workbench into $(VENV) ..."
+	@$(PIP) install --require-hashes --requirement requirements.txt
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed requirements-dev.txt .ci/chromium
+	@echo "Installing what the tests need ..."
+	@$(PIP) install --require-hashes --requirement requirements-dev.txt
+	@sh .ci/chromium $(PYTHON)
+	@touch $@

@@ -1,0 +1,31 @@
+"""My desk: what is due, what needs judgement, what waits on me, what came back, and when I am away."""
+
+import streamlit as st
+
+from review_queue.items import Lane
+from workbench import reads
+from workbench.absence_parts import absences
+from workbench.lists import at_most, decision_list, desk_lists, mention_list, open_review
+from workbench.session import choose_workflow, database, require_user
+
+user = require_user()
+st.title("My desk")
+
+workflow = choose_workflow(user, key="desk-workflow")
+if workflow is None:
+    st.stop()
+desk = reads.my_desk(database(), person_id=user.person_id, workflow_id=workflow.id)
+
+for column, lane in zip(st.columns(3, border=True), Lane, strict=True):
+    column.metric(lane.title, at_most(desk.waiting[lane]))
+
+st.caption("Open to you now. The queue also lists what others hold, and what was put off or sent back.")
+if st.button("Start reviewing", type="primary", shortcut="s", disabled=not any(desk.waiting.values())):
+    open_review()
+if not any(desk.waiting.values()):
+    st.caption("Nothing waits for you. New items appear here as forecasts arrive.")
+
+mention_list("You were mentioned", desk.mentions)
+desk_lists(desk, user)
+decision_list("Your last decisions", desk.decided)
+absences(user, database(), workflow)

@@ -1,0 +1,208 @@
+"""Refusals, in the reviewer's words. Pages and the command line show the message unchanged.
+
+Anything that is not a ``ReviewError`` is a bug, and rises.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+
+class ReviewError(Exception):
+    """A request that the rules refuse. Nothing was changed."""
+
+    code = "REFUSED"
+
+
+class ItemNotFound(ReviewError):
+    """There is no such item, or it lies outside the person's scope; the two are told apart to nobody."""
+
+    code = "NOT_FOUND"
+
+    def __init__(self, item_id: int) -> None:
+        super().__init__(f"Item {item_id} is not in your queue. Go back to the queue and choose another.")
+        self.item_id = item_id
+
+
+class ItemAlreadyDecided(ReviewError):
+    """The first decision stands."""
+
+    code = "ALREADY_DECIDED"
+
+    def __init__(self, item_id: int, *, by: str, at: datetime, decision_id: int) -> None:
+        super().__init__(f"Item {item_id} was already decided by {by} at {at:%H:%M} UTC. That decision stands.")
+        self.item_id, self.by, self.at, self.decision_id = item_id, by, at, decision_id
+
+
+class ItemNotOpen(ReviewError):
+    """The item is withdrawn, locked, or waits for something else."""
+
+    code = "NOT_OPEN"
+
+    def __init__(self, item_id: int, state: str) -> None:
+        super().__init__(f"Item {item_id} is {state.replace('_', ' ')} and cannot be decided now.")
+        self.item_id, self.state = item_id, state
+
+
+class ClaimNotHeld(ReviewError):
+    """Somebody else has the item now, or the claim was given back."""
+
+    code = "CLAIM_NOT_HELD"
+
+    def __init__(self, item_id: int, *, holder: str | None) -> None:
+        who = f"{holder} has item {item_id} now" if holder else f"You no longer hold item {item_id}"
+        super().__init__(f"{who}; nothing was saved. Your draft is kept. Take the next item.")
+        self.item_id, self.holder = item_id, holder
+
+
+class StaleContent(ReviewError):
+    """The item changed after it was shown."""
+
+    code = "STALE_CONTENT"
+
+    def __init__(self, item_id: int) -> None:
+        super().__init__(
+            f"Item {item_id} changed while you were looking: a number on it is newer than what you saw. "
+            "Nothing was saved. Look at the new figures, then choose again; your draft is kept."
+        )
+        self.item_id = item_id
+
+
+class KeyReused(ReviewError):
+    """The same idempotency key came with another request."""
+
+    code = "KEY_REUSED"
+
+    def __init__(self, item_id: int) -> None:
+        super().__init__(
+            f"Item {item_id}: this form was already sent with other content, and that stands. "
+            "Undo it, or reload the page for a fresh form."
+        )
+        self.item_id = item_id
+
+
+class ReasonRequired(ReviewError):
+    """An override, or a blind second review, came without a reason."""
+
+    code = "REASON_REQUIRED"
+
+    def __init__(self, item_id: int, *, is_blind: bool = False) -> None:
+        asked = (
+            "a second review always gives a reason. Say what your value rests on."
+            if is_blind
+            else "an override needs a reason. Say what you know that the AI does not."
+        )
+        super().__init__(f"Item {item_id}: {asked}")
+        self.item_id = item_id
+
+
+class ChoiceInvalid(ReviewError):
+    """The choice lacks something, or cannot be made on this item."""
+
+    code = "CHOICE_INVALID"
+
+    def __init__(self, item_id: int, sentence: str) -> None:
+        super().__init__(f"Item {item_id}: {sentence}")
+        self.item_id = item_id
+
+
+class UndoTooLate(ReviewError):
+    """The time to undo has passed, or the decision no longer stands."""
+
+    code = "UNDO_TOO_LATE"
+
+    def __init__(self, item_id: int, sentence: str) -> None:
+        super().__init__(f"Item {item_id}: {sentence}")
+        self.item_id = item_id
+
+
+class AssignmentRefused(ReviewError):
+    """An item that cannot be given to this person, or somebody who cannot be noted as away."""
+
+    code = "ASSIGNMENT_REFUSED"
+
+
+class BatchRefused(ReviewError):
+    """A batch that cannot be drawn or confirmed as it stands."""
+
+    code = "BATCH_REFUSED"
+
+
+class NotAllowed(ReviewError):
+    """The person has no grant for this."""
+
+    code = "NOT_ALLOWED"
+
+    def __init__(self, name: str, doing: str) -> None:
+        super().__init__(f"{name} may not {doing}. Ask an administrator for the role that can.")
+        self.name, self.doing = name, doing
+
+
+class FileRefused(ReviewError):
+    """A file that cannot be read at all. Nothing was imported."""
+
+    code = "FILE_REFUSED"
+
+
+class WorkflowInvalid(ReviewError):
+    """A workflow file that cannot be taken, or a key that names no workflow."""
+
+    code = "WORKFLOW_INVALID"
+
+
+class NotReady(ReviewError):
+    """The workflow has not passed its readiness check, so nothing in it opens for review."""
+
+    code = "NOT_READY"
+
+    def __init__(self, workflow: str, missing: str) -> None:
+        super().__init__(f"{workflow} is not open for review yet: {missing}.")
+        self.workflow, self.missing = workflow, missing
+
+
+class DatabaseBusy(ReviewError):
+    """Somebody else was in the way each time that it was tried."""
+
+    code = "DATABASE_BUSY"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The database was busy with other work each time that we tried. Nothing was saved, and what you typed is "
+            "kept. Try again in a moment."
+        )
+
+
+class DatabaseAway(ReviewError):
+    """The database cannot be reached, is full, or takes no changes."""
+
+    code = "DATABASE_AWAY"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The database takes no changes at the moment. Nothing was saved, and what you typed is kept. "
+            "Try again when it is back."
+        )
+
+
+class OutcomeUnknown(ReviewError):
+    """The database went away while it was storing something, and has not said since whether it did."""
+
+    code = "OUTCOME_UNKNOWN"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The database went away while this was being saved, so we could not learn yet whether it was saved. "
+            "What you typed is kept. Look whether it is there before you do it again."
+        )
+
+
+class ServerStopping(ReviewError):
+    """The server is about to stop, and begins nothing new."""
+
+    code = "SERVER_STOPPING"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The server is being restarted. Nothing was saved, and what you typed is kept. "
+            "Go on when the page is connected again."
+        )

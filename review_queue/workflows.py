@@ -1,0 +1,131 @@
+"""What a workflow is: its policy, as its owner writes it in a TOML file, and whether it may open for review."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from review_queue.errors import WorkflowInvalid
+
+
+class CalendarPolicy(BaseModel):
+    """When people work: what business hours are counted by."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    start_hour: Annotated[float, Field(ge=0, lt=24)] = 9
+    end_hour: Annotated[float, Field(gt=0, le=24)] = 17
+    weekdays: tuple[int, ...] = (0, 1, 2, 3, 4)  #: Monday is 0
+    country: str | None = None  #: ISO code; its public holidays are closed
+    subdivision: str | None = None
+    closed: tuple[str, ...] = ()  #: further closed days, ISO dates
+
+    @model_validator(mode="after")
+    def _in_order(self) -> CalendarPolicy:
+        if self.end_hour <= self.start_hour:
+            raise ValueError("the working day must end after it starts")
+        if not self.weekdays or not set(self.weekdays) <= set(range(7)):
+            raise ValueError("weekdays are numbers from 0 (Monday) to 6, at least one")
+        return self
+
+
+class Policy(BaseModel):
+    """One version of a workflow's policy. Only ``key``, ``title`` and ``unit`` are required."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: Annotated[str, Field(min_length=1, max_length=100)]
+    title: Annotated[str, Field(min_length=1, max_length=400)]
+    unit: Annotated[str, Field(min_length=1, max_length=100)]
+    purpose: str = ""
+    timezone: str = "UTC"
+    currency: str | None = None  #: forecasts in another currency are set aside
+    segments: tuple[str, ...] = ()  #: levels, outermost first
+    owner: str | None = None
+    deputy: str | None = None
+    tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.01  #: share of the AI's value
+    materiality: Annotated[float, Field(gt=0)] | None = None  #: in the unit; None: a share of the parent's AI total
+    materiality_share: Annotated[float, Field(gt=0, lt=1)] = 0.005  #: of the parent segment's AI total
+    flag_at: Annotated[float, Field(gt=0)] = 1.28  #: usual misses
+    sla_hours: Annotated[float, Field(gt=0)] = 16  #: business hours
+    lead_hours: Annotated[float, Field(gt=0)] = 40  #: business hours before a deadline in which it presses
+    review_minutes: Annotated[float, Field(gt=0)] = 15  #: expected, for one item
+    audit_share: Annotated[float, Field(ge=0, le=1)] = 0.05  #: of Routine items judged all the same, unmarked
+    claim_minutes: Annotated[int, Field(ge=1, le=120)] = 15
+    wip_limit: Annotated[int, Field(ge=1, le=50)] = 3  #: items that one person may hold; a further claim gives one back
+    assigned_limit: Annotated[int, Field(ge=1)] = 100  #: open items that may be assigned to one person
+    batch_cap: Annotated[int, Field(ge=2, le=100)] = 25  #: Routine items confirmed at once
+    batch_looks: Annotated[float, Field(gt=0, le=1)] = 0.1  #: share of a batch, at least 2, opened for a real look
+    second_review_share: Annotated[float, Field(ge=0, le=1)] = 0  #: of first decisions, drawn at random
+    second_review_above: Annotated[float, Field(ge=0)] | None = None  #: final values, in money, beyond this: always
+    undo_seconds: Annotated[int, Field(ge=0, le=3600)] = 60
+    season: Annotated[int, Field(ge=1)] | None = None  #: periods; None: from the periods' own length
+    calendar: CalendarPolicy = CalendarPolicy()
+    scope: dict[str, tuple[str, ...]] = Field(default_factory=dict)  #: level -> the segments covered
+
+    @field_validator("key")
+    @classmethod
+    def _plain_key(cls, value: str) -> str:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", value):
+            raise ValueError("use lower-case letters, digits, - and _, starting with a letter or digit")
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)  # kept by its class; listing all the zones would read the disk each time
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"{value!r} is not a time zone; write it like Europe/Berlin") from None
+        return value
+
+    @model_validator(mode="after")
+    def _levels_match(self) -> Policy:
+        if len(set(self.segments)) != len(self.segments):
+            raise ValueError("segments: a level is named twice")
+        unknown = set(self.scope) - set(self.segments)
+        if unknown:
+            raise ValueError(f"scope names levels that segments does not: {', '.join(sorted(unknown))}")
+        return self
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    def missing_for_review(self) -> tuple[str, ...]:
+        """What the readiness check still asks for; empty when review may open."""
+        return () if self.owner else ("it has no owner",)
+
+
+def parse_policy(toml: str, *, name: str = "the file") -> Policy:
+    """The policy in a workflow file.
+
+    Raises:
+        WorkflowInvalid: with every problem named, field by field.
+    """
+    try:
+        fields = tomllib.loads(toml)
+    except tomllib.TOMLDecodeError as error:
+        raise WorkflowInvalid(f"{name} is not valid TOML: {error}.") from error
+    return policy_of(fields, name=name)
+
+
+def policy_of(fields: dict[str, Any], *, name: str = "the policy") -> Policy:
+    """The policy in a mapping, as ``parse_policy`` reads it and the database keeps it."""
+    try:
+        return Policy.model_validate(fields)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(map(str, problem['loc'])) or 'file'}: {_in_words(problem['type'], problem['msg'])}"
+            for problem in error.errors()
+        )
+        raise WorkflowInvalid(f"{name} cannot be taken: {problems}.") from error
+
+
+def _in_words(kind: str, message: str) -> str:
+    words = {"extra_forbidden": "there is no such setting", "missing": "it is required"}
+    return words.get(kind, message.removeprefix("Value error, "))

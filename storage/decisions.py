@@ -1,0 +1,302 @@
+"""Decisions: rows that are added and never edited. A correction or an undo names the one that it supersedes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Row, Select, and_, bindparam, func, insert, or_, select
+from sqlalchemy.orm import Session
+
+from review_queue.items import FINAL_OUTCOMES, Act, Choice, Decision, Item, Outcome, Reason, Stage, Verdict
+from storage.tables import decisions, evidence_views, items, people, reasons
+from storage.workflows import Workflow
+
+
+def request_hash(actor_id: int, request: dict[str, Any]) -> str:
+    """A fingerprint of who asked for what, SHA-256 in hex: a repeated key must come with the same one."""
+    canonical = json.dumps([actor_id, request], sort_keys=True, default=str, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def hash_of_choice(actor_id: int, choice: Choice) -> str:
+    """The request hash of a choice; when the page was painted and what it counted are no part of the request."""
+    request = asdict(choice)
+    for circumstance in ("opened_at", "queue_length", "mode"):
+        del request[circumstance]
+    return request_hash(actor_id, request)
+
+
+def by_key(session: Session, key: str) -> tuple[Decision, str] | None:
+    """The decision that was stored under an idempotency key, with its request hash."""
+    row = session.execute(_by_key(), {"key": key}).one_or_none()
+    return None if row is None else (_decision(row), row.request_hash)
+
+
+@cache
+def _by_key() -> Select[Any]:
+    return _with_actor().where(decisions.c.idempotency_key == bindparam("key"))
+
+
+def by_id(session: Session, decision_id: int) -> Decision | None:
+    row = session.execute(_by_id(), {"decision_id": decision_id}).one_or_none()
+    return None if row is None else _decision(row)
+
+
+@cache
+def _by_id() -> Select[Any]:
+    return _with_actor().where(decisions.c.id == bindparam("decision_id"))
+
+
+def standing(session: Session, item_id: int, round_: int) -> Decision | None:
+    """The end of the item's chain in this round: the choice that stands, or the undo that left none."""
+    row = session.execute(_standing(), {"item_id": item_id, "round_": round_}).one_or_none()
+    return None if row is None else _decision(row)
+
+
+@cache
+def _standing() -> Select[Any]:
+    here = and_(decisions.c.item_id == bindparam("item_id"), decisions.c.round == bindparam("round_"))
+    return _with_actor().where(here).order_by(decisions.c.id.desc()).limit(1)
+
+
+def chain_end(session: Session, item_id: int, round_: int) -> int | None:
+    """The end of this round's chain of final choices and undos, which the next one supersedes; None without one."""
+    superseding = decisions.alias("superseding")
+    end: int | None = session.execute(
+        select(func.max(decisions.c.id))
+        .outerjoin(superseding, superseding.c.supersedes_id == decisions.c.id)
+        .where(
+            decisions.c.item_id == item_id,
+            decisions.c.round == round_,
+            or_(decisions.c.supersedes_id.is_not(None), decisions.c.outcome.in_(FINAL_OUTCOMES)),
+            superseding.c.id.is_(None),
+        )
+    ).scalar_one()
+    return end
+
+
+def last_final(session: Session, item_id: int, round_: int, stage: Stage) -> Decision | None:
+    """The newest final choice of a stage of this round."""
+    row = session.execute(
+        _with_actor()
+        .where(
+            decisions.c.item_id == item_id,
+            decisions.c.round == round_,
+            decisions.c.stage == stage,
+            decisions.c.act == Act.DECIDE,
+            decisions.c.outcome.in_(FINAL_OUTCOMES),
+        )
+        .order_by(decisions.c.id.desc())
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else _decision(row)
+
+
+def undoable(session: Session, actor_id: int, workflow_id: int, *, since: datetime) -> Decision | None:
+    """This person's newest choice in the workflow that still stands, if it was made after ``since`` (UTC)."""
+    superseding = decisions.alias("superseding")
+    row = session.execute(
+        _with_actor()
+        .join(items, items.c.id == decisions.c.item_id)
+        .outerjoin(superseding, superseding.c.supersedes_id == decisions.c.id)
+        .where(
+            decisions.c.actor_id == actor_id,
+            decisions.c.act == Act.DECIDE,
+            decisions.c.decided_at > since,
+            items.c.workflow_id == workflow_id,
+            items.c.round == decisions.c.round,
+            superseding.c.id.is_(None),
+        )
+        .order_by(decisions.c.id.desc())
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else _decision(row)
+
+
+def of_item(session: Session, item_id: int) -> list[Decision]:
+    """Every decision on the item, oldest first."""
+    rows = session.execute(_with_actor().where(decisions.c.item_id == item_id).order_by(decisions.c.id))
+    return [_decision(row) for row in rows]
+
+
+def reason_of(session: Session, decision_id: int) -> Reason | None:
+    """The reason given with a decision, with its secondary codes."""
+    rows = session.execute(select(reasons).where(reasons.c.decision_id == decision_id).order_by(reasons.c.rank)).all()
+    if not rows:
+        return None
+    first = rows[0]
+    return Reason(
+        code=first.code,
+        text=first.text,
+        direction=first.direction,
+        effect_low=first.effect_low,
+        effect_mid=first.effect_mid,
+        effect_high=first.effect_high,
+        confidence=first.confidence,
+        valid_from=first.valid_from,
+        valid_until=first.valid_until,
+        source_type=first.source_type,
+        source_ref=first.source_ref,
+        already_in_model=first.already_in_model,
+        controllable=first.controllable,
+        secondary=tuple(row.code for row in rows[1:]),
+    )
+
+
+def fence_of(session: Session, decision_id: int) -> int:
+    """The fence of the claim that a decision was made under."""
+    fence: int = session.execute(select(decisions.c.fence).where(decisions.c.id == decision_id)).scalar_one()
+    return fence
+
+
+def record(
+    session: Session,
+    item: Item,
+    choice: Choice,
+    verdict: Verdict,
+    *,
+    actor_id: int,
+    workflow: Workflow,
+    supersedes: int | None,
+    now: datetime,
+) -> int:
+    """Add the decision with everything that was on the screen, and its reason. Returns its id."""
+    row = {
+        **_on_screen(item, workflow, now),
+        "act": Act.DECIDE,
+        "outcome": verdict.outcome,
+        "final_value": verdict.final_value,
+        "is_override": verdict.is_override,
+        "is_provisional": verdict.is_provisional,
+        "reason_code": verdict.reason.code if verdict.reason else None,
+        "note": choice.note.strip(),
+        "supersedes_id": supersedes,
+        "actor_id": actor_id,
+        "idempotency_key": choice.idempotency_key,
+        "request_hash": hash_of_choice(actor_id, choice),
+        "fence": choice.fence,
+        "mode": choice.mode,
+        "queue_length": choice.queue_length,
+        "claimed_at": item.claimed_at,
+        "opened_at": choice.opened_at,
+        "first_evidence_at": _first_evidence(session, item, actor_id),
+        "decided_at": now,
+    }
+    decision_id: int = session.execute(_ADDED, row).scalar_one()
+    if verdict.reason is not None:
+        session.execute(insert(reasons), _reason_rows(decision_id, verdict.reason))
+    return decision_id
+
+
+def record_undo(
+    session: Session,
+    item: Item,
+    undone: Decision,
+    *,
+    key: str,
+    actor_id: int,
+    workflow: Workflow,
+    now: datetime,
+) -> int:
+    """Add the undo of a decision: it supersedes it and leaves no choice standing. Returns its id."""
+    row = {
+        **_on_screen(item, workflow, now),
+        "act": Act.UNDO,
+        "supersedes_id": undone.id,
+        "actor_id": actor_id,
+        "idempotency_key": key,
+        "request_hash": request_hash(actor_id, {"undo": undone.id}),
+        "fence": item.fence,
+        "mode": "ai_first",
+        "decided_at": now,
+    }
+    undo_id: int = session.execute(_ADDED, row).scalar_one()
+    return undo_id
+
+
+_ADDED = insert(decisions).returning(decisions.c.id)
+
+
+def _on_screen(item: Item, workflow: Workflow, now: datetime) -> dict[str, Any]:
+    ai, gap = item.ai, item.divergence
+    return {
+        "item_id": item.id,
+        "round": item.round,
+        "stage": item.stage,
+        "content_hash": item.content_hash,
+        "ai_value": ai.value if ai else None,
+        "ai_low": ai.low if ai else None,
+        "ai_high": ai.high if ai else None,
+        "ai_level": ai.level if ai else None,
+        "model_version": ai.model_version if ai else None,
+        "manual_value": item.manual.value if item.manual else None,
+        "naive_value": item.naive.value if item.naive else None,
+        "gap": gap.gap,
+        "money": gap.money,
+        "scale": gap.scale,
+        "u": gap.u,
+        "band": gap.band,
+        "flagged": gap.flagged,
+        "lane": item.standing.lane,
+        "score": item.standing.score,
+        "policy_version": workflow.policy_version,
+        "owner": workflow.policy.owner,
+        "hours_to_deadline": (item.due_at - now).total_seconds() / 3600 if item.due_at else None,
+    }
+
+
+def _first_evidence(session: Session, item: Item, actor_id: int) -> datetime | None:
+    look = {"item_id": item.id, "person_id": actor_id, "fence": item.fence}
+    found: datetime | None = session.execute(_FIRST_LOOK, look).scalar_one()
+    return found
+
+
+_FIRST_LOOK = select(func.min(evidence_views.c.opened_at)).where(
+    evidence_views.c.item_id == bindparam("item_id"),
+    evidence_views.c.person_id == bindparam("person_id"),
+    evidence_views.c.fence == bindparam("fence"),
+)
+
+
+def _reason_rows(decision_id: int, reason: Reason) -> list[dict[str, Any]]:
+    fields = asdict(reason)
+    secondary = fields.pop("secondary")
+    first = {"decision_id": decision_id, "rank": 0, **fields}
+    empty = {**dict.fromkeys(fields), "text": "", "source_ref": ""}
+    return [
+        first,
+        *(
+            {**empty, "decision_id": decision_id, "rank": rank, "code": code}
+            for rank, code in enumerate(secondary, start=1)
+        ),
+    ]
+
+
+def _with_actor() -> Select[Any]:
+    return select(decisions, people.c.name.label("actor_name")).join(people, people.c.id == decisions.c.actor_id)
+
+
+def _decision(row: Row[Any]) -> Decision:
+    return Decision(
+        id=row.id,
+        item_id=row.item_id,
+        round=row.round,
+        stage=Stage(row.stage),
+        act=Act(row.act),
+        outcome=Outcome(row.outcome) if row.outcome else None,
+        final_value=row.final_value,
+        is_override=row.is_override,
+        reason_code=row.reason_code,
+        actor_id=row.actor_id,
+        actor_name=row.actor_name,
+        decided_at=row.decided_at,
+        supersedes=row.supersedes_id,
+        idempotency_key=row.idempotency_key,
+        note=row.note,
+        is_provisional=row.is_provisional,
+    )

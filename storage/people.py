@@ -1,0 +1,189 @@
+"""People and their grants. An identity is (issuer, subject); roles come from here and nowhere else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Table, and_, bindparam, false, insert, or_, select, true, update
+from sqlalchemy.orm import Session
+
+from review_queue.errors import NotAllowed
+from review_queue.roles import ALLOWED, REVIEW_LEVEL, Grant, Principal, Role, Task
+from storage.engine import database_time
+from storage.tables import grants, items, people, segments
+from storage.tree import below
+
+LOCAL = "local"  #: the issuer of people on the machine itself, such as whoever runs the command line
+DEMO = "demo"  #: the issuer of the personas of demo mode
+
+
+def principal(session: Session, person_id: int) -> Principal:
+    """The person with the grants that stand now.
+
+    Raises:
+        NotAllowed: there is no such person, or the account is disabled.
+    """
+    rows = session.execute(_WITH_GRANTS, {"person_id": person_id}).all()
+    if not rows or rows[0].disabled_at is not None:
+        raise NotAllowed(rows[0].name if rows else "This account", "work here: the account is disabled")
+    standing = tuple(Grant(Role(row.role), row.workflow_id, row.segment_path) for row in rows if row.role)
+    return Principal(person_id, rows[0].name, standing)
+
+
+_WITH_GRANTS = (
+    select(people.c.name, people.c.disabled_at, grants.c.role, grants.c.workflow_id, grants.c.segment_path)
+    .outerjoin(grants, and_(grants.c.person_id == people.c.id, grants.c.revoked_at.is_(None)))
+    .where(people.c.id == bindparam("person_id"))
+    .order_by(grants.c.id)
+)
+
+
+def who_may(session: Session, task: Task, workflow_id: int) -> list[Principal]:
+    """Everybody whose account works and who may do ``task`` in the workflow, by name, with their grants for it."""
+    rows = session.execute(
+        select(people.c.id, people.c.name, grants.c.role, grants.c.workflow_id, grants.c.segment_path)
+        .join(grants, grants.c.person_id == people.c.id)
+        .where(
+            people.c.disabled_at.is_(None),
+            grants.c.revoked_at.is_(None),
+            grants.c.role.in_(ALLOWED[task]),
+            or_(grants.c.workflow_id.is_(None), grants.c.workflow_id == workflow_id),
+        )
+        .order_by(people.c.name, people.c.id, grants.c.id)
+    )
+    found: dict[tuple[int, str], list[Grant]] = {}
+    for person_id, name, role, workflow, path in rows:
+        found.setdefault((person_id, name), []).append(Grant(Role(role), workflow, path))
+    return [Principal(person_id, name, tuple(held)) for (person_id, name), held in found.items()]
+
+
+def take_turns(session: Session, person_id: int) -> None:
+    """Let this person's claims run one after the other, so that many tabs do not claim many items."""
+    session.execute(select(people.c.id).where(people.c.id == person_id).with_for_update(key_share=True))
+
+
+def find(session: Session, issuer: str, subject: str) -> int | None:
+    """The id of the person whom ``issuer`` calls ``subject``, if we know them."""
+    return session.execute(
+        select(people.c.id).where(people.c.issuer == issuer, people.c.subject == subject)
+    ).scalar_one_or_none()
+
+
+def add(
+    session: Session, *, issuer: str, subject: str, name: str, email: str | None = None, is_simulated: bool = False
+) -> int:
+    """Add a person, without any role."""
+    person_id: int = session.execute(
+        insert(people)
+        .values(
+            issuer=issuer,
+            subject=subject,
+            name=name,
+            email=email,
+            is_simulated=is_simulated,
+            created_at=database_time(),
+        )
+        .returning(people.c.id)
+    ).scalar_one()
+    return person_id
+
+
+def grant(
+    session: Session,
+    person_id: int,
+    role: Role,
+    *,
+    workflow_id: int | None = None,
+    segment_path: str | None = None,
+    granted_by: int | None = None,
+) -> None:
+    """Give a role inside a scope."""
+    session.execute(
+        insert(grants).values(
+            person_id=person_id,
+            role=role,
+            workflow_id=workflow_id,
+            segment_path=segment_path,
+            granted_by=granted_by,
+            granted_at=database_time(),
+        )
+    )
+
+
+def revoke(session: Session, person_id: int, role: Role, *, workflow_id: int | None = None) -> int:
+    """Take a role back, in one workflow or (None) where it was given for every workflow. How many grants ended."""
+    ended = session.execute(
+        update(grants)
+        .where(
+            grants.c.person_id == person_id,
+            grants.c.role == role,
+            grants.c.workflow_id.is_not_distinct_from(workflow_id),
+            grants.c.revoked_at.is_(None),
+        )
+        .values(revoked_at=database_time())
+        .returning(grants.c.id)
+    )
+    return len(ended.all())
+
+
+def ever_held(session: Session, person_id: int, role: Role) -> bool:
+    """Whether the person has or once had this role anywhere."""
+    found = select(grants.c.id).where(grants.c.person_id == person_id, grants.c.role == role).limit(1)
+    return session.execute(found).first() is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One person as an administrator sees them."""
+
+    id: int
+    issuer: str
+    subject: str
+    name: str
+    email: str | None
+    is_disabled: bool
+    grants: tuple[Grant, ...]
+
+
+def everyone(session: Session) -> list[Person]:
+    """All people with the grants that stand, in the order in which they came."""
+    standing: dict[int, list[Grant]] = {}
+    for row in session.execute(select(grants).where(grants.c.revoked_at.is_(None)).order_by(grants.c.id)):
+        standing.setdefault(row.person_id, []).append(Grant(Role(row.role), row.workflow_id, row.segment_path))
+    return [
+        Person(
+            id=row.id,
+            issuer=row.issuer,
+            subject=row.subject,
+            name=row.name,
+            email=row.email,
+            is_disabled=row.disabled_at is not None,
+            grants=tuple(standing.get(row.id, ())),
+        )
+        for row in session.execute(select(people).order_by(people.c.id))
+    ]
+
+
+def scope(who: Principal, task: Task, *, on: Table = items) -> ColumnElement[bool]:
+    """The condition on ``items`` that keeps a query inside what ``who`` may touch for ``task``.
+
+    ``on`` may be another table with a ``workflow_id`` and a ``segment_id``, such as ``past_reviews``.
+    """
+    return or_(false(), *(_inside(grant, on) for grant in who.grants_for(task)))
+
+
+def reach(who: Principal) -> ColumnElement[bool]:
+    """The condition on ``items`` that keeps a claim inside scope and on the steps of the ladder that a role has."""
+    return or_(
+        false(),
+        *(_inside(grant, items) & (items.c.level <= REVIEW_LEVEL[grant.role]) for grant in who.grants_for(Task.REVIEW)),
+    )
+
+
+def _inside(grant: Grant, on: Table) -> ColumnElement[bool]:
+    condition: ColumnElement[bool] = true()
+    if grant.workflow_id is not None:
+        condition = on.c.workflow_id == grant.workflow_id
+    if grant.segment_path is not None:
+        condition = condition & on.c.segment_id.in_(select(segments.c.id).where(below(grant.segment_path)))
+    return condition

@@ -1,0 +1,701 @@
+"""Every table, once. The migrations build exactly these (a test compares), on SQLite and on PostgreSQL alike.
+
+Rows are added, not edited, wherever history matters. What the code promises, a key or a check here guarantees.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ColumnElement,
+    Date,
+    Float,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+    literal_column,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from review_queue.items import FINAL_OUTCOMES, OPEN_STATES, Act, Band, Outcome, SkipReason, SourceKind, State
+from review_queue.roles import Role
+from storage.engine import UtcDateTime
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+BigId = BigInteger().with_variant(Integer, "sqlite")
+Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+
+
+def _id() -> Column[int]:
+    return Column("id", BigId, Identity(always=False), primary_key=True)
+
+
+def _ref(name: str, target: str, *, nullable: bool = False, index: bool = False) -> Column[int]:
+    return Column(name, BigId, ForeignKey(f"{target}.id"), nullable=nullable, index=index)
+
+
+def _at(name: str, *, nullable: bool = False) -> Column[object]:
+    return Column(name, UtcDateTime(), nullable=nullable)
+
+
+def _one_of(column: str, choices: type[StrEnum] | tuple[StrEnum, ...]) -> CheckConstraint:
+    values = ", ".join(f"'{choice.value}'" for choice in choices)
+    return CheckConstraint(f"{column} IN ({values})", name=column)
+
+
+# --- who -----------------------------------------------------------------------------------------------------------
+
+people = Table(
+    "people",
+    metadata,
+    _id(),
+    Column("issuer", String(400), nullable=False),  # who vouches for the identity; never the e-mail address
+    Column("subject", String(400), nullable=False),
+    Column("name", String(400), nullable=False),
+    Column("email", String(400)),
+    Column("is_simulated", Boolean, nullable=False, server_default=false()),
+    _at("created_at"),
+    _at("disabled_at", nullable=True),
+    UniqueConstraint("issuer", "subject"),
+)
+
+grants = Table(
+    "grants",
+    metadata,
+    _id(),
+    _ref("person_id", "people", index=True),
+    Column("role", String(40), nullable=False),
+    _ref("workflow_id", "workflows", nullable=True),  # null: every workflow
+    Column("segment_path", Text),  # null: the whole workflow
+    _ref("granted_by", "people", nullable=True),
+    _at("granted_at"),
+    _at("revoked_at", nullable=True),
+    _one_of("role", Role),
+)
+
+sign_ins = Table(  # which browser is signed in as whom, in demo mode; the cookie holds the token, we its hash
+    "sign_ins",
+    metadata,
+    _id(),
+    Column("token_hash", String(64), nullable=False, unique=True),
+    _ref("person_id", "people"),
+    _at("created_at"),
+    _at("ended_at", nullable=True),
+)
+
+# --- what is under review ------------------------------------------------------------------------------------------
+
+workflows = Table(
+    "workflows",
+    metadata,
+    _id(),
+    Column("key", String(100), nullable=False, unique=True),
+    Column("title", String(400), nullable=False),
+    Column("unit", String(100), nullable=False),
+    Column("timezone", String(100), nullable=False),
+    Column("is_simulated", Boolean, nullable=False, server_default=false()),
+    _at("created_at"),
+)
+
+policies = Table(  # a workflow's policy; the newest version is in force
+    "policies",
+    metadata,
+    _id(),
+    _ref("workflow_id", "workflows"),
+    Column("version", Integer, nullable=False),
+    Column("body", Json, nullable=False),
+    _ref("author_id", "people", nullable=True),
+    _at("created_at"),
+    UniqueConstraint("workflow_id", "version"),
+)
+
+segments = Table(
+    "segments",
+    metadata,
+    _id(),
+    _ref("workflow_id", "workflows"),
+    _ref("parent_id", "segments", nullable=True, index=True),
+    Column("level", String(100), nullable=False),  # the name of the level: "state"
+    Column("depth", SmallInteger, nullable=False),  # 0 is outermost
+    Column("name", String(400), nullable=False),
+    Column("path", Text, nullable=False),  # names from the outermost, each ended by U+001F; a prefix is a subtree
+    UniqueConstraint("workflow_id", "path"),
+)
+
+series = Table(
+    "series",
+    metadata,
+    _id(),
+    _ref("workflow_id", "workflows"),
+    Column("key", String(400), nullable=False),
+    _ref("segment_id", "segments", nullable=True, index=True),
+    Column("value_per_unit", Float, nullable=False, server_default=text("1")),
+    Column("currency", String(10)),
+    UniqueConstraint("workflow_id", "key"),
+)
+
+cycles = Table(
+    "cycles",
+    metadata,
+    _id(),
+    _ref("workflow_id", "workflows"),
+    Column("period", String(20), nullable=False),
+    Column("period_start", Date, nullable=False),
+    _at("opens_at", nullable=True),
+    _at("deadline_at", nullable=True),
+    _at("locked_at", nullable=True),
+    _ref("locked_by", "people", nullable=True),
+    UniqueConstraint("workflow_id", "period"),
+)
+
+sources = Table(
+    "sources",
+    metadata,
+    _id(),
+    _ref("workflow_id", "workflows"),
+    Column("key", String(100), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("title", String(400), nullable=False),
+    UniqueConstraint("workflow_id", "key"),
+    _one_of("kind", SourceKind),
+)
+
+model_versions = Table(
+    "model_versions",
+    metadata,
+    _id(),
+    _ref("workflow_id", "workflows"),
+    Column("name", String(200), nullable=False),
+    _at("first_seen_at"),
+    UniqueConstraint("workflow_id", "name"),
+)
+
+items = Table(
+    "items",
+    metadata,
+    _id(),
+    _ref("workflow_id", "workflows"),
+    _ref("series_id", "series", index=True),
+    _ref("segment_id", "segments", nullable=True),  # as of the import; the scope of a claim goes by it
+    Column("period", String(20), nullable=False),
+    Column("period_start", Date, nullable=False),
+    Column("horizon", Integer),  # periods ahead; the usual miss is of the same horizon
+    _at("created_at"),
+    _at("due_at", nullable=True),
+    # where it stands
+    Column("state", String(20), nullable=False),
+    Column("round", Integer, nullable=False, server_default=text("1")),
+    Column("level", SmallInteger, nullable=False, server_default=text("0")),  # steps up the escalation ladder
+    _at("available_at"),  # a claim may start from here: ready at once, a claim when it ends, a deferral at its date
+    _ref("assigned_to", "people", nullable=True),  # theirs to decide, or whoever stands in for them
+    Column("stage", SmallInteger, nullable=False, server_default=text("1")),  # of review; 2: a blind second one
+    _ref("not_for", "people", nullable=True),  # who decided before and may not be the second
+    # the last claim
+    Column("fence", BigInteger, nullable=False, server_default=text("0")),
+    _ref("claimed_by", "people", nullable=True),
+    _at("claimed_at", nullable=True),
+    _at("expires_at", nullable=True),
+    Column(
+        "expiries", SmallInteger, nullable=False, server_default=text("0")
+    ),  # claims that ran out, one after another
+    # what the rules made of the forecasts that stand on it; decisions keep their own copy
+    Column("gap", Float),
+    Column("money", Float),
+    Column("scale", Float),
+    Column("u", Float),
+    Column("symmetric", Float),
+    Column("band", String(20), nullable=False),
+    Column("outside_interval", Boolean, nullable=False, server_default=false()),
+    Column("flagged", Boolean, nullable=False, server_default=false()),
+    Column("lane", SmallInteger, nullable=False),
+    Column("score", Float, nullable=False),
+    Column("why", Json, nullable=False),  # the phrases of "why this is next"
+    Column("audit_sample", Boolean, nullable=False, server_default=false()),  # of Routine, judged all the same
+    # lane and score hold until then, when the clock has moved them on
+    Column("placed_until", UtcDateTime(), nullable=False, server_default=text("'1970-01-01 00:00:00.000000'")),
+    Column("content_hash", String(64), nullable=False),
+    _ref("import_id", "imports", nullable=True),
+    UniqueConstraint("workflow_id", "series_id", "period"),
+    CheckConstraint(
+        "(state <> 'claimed') OR (claimed_by IS NOT NULL AND expires_at IS NOT NULL)", name="claim_is_whole"
+    ),
+    _one_of("state", State),
+    _one_of("band", Band),
+)
+
+
+def _states(*states: State) -> ColumnElement[bool]:
+    """The state is one of these, written out: SQLite matches a partial index to a query by its text."""
+    return items.c.state.in_([literal_column(f"'{state.value}'") for state in states])
+
+
+def _index(name: str, *columns: Any, where: ColumnElement[bool]) -> None:
+    Index(name, *columns, sqlite_where=where, postgresql_where=where)
+
+
+#: Which items each partial index holds. A query that repeats the condition can walk the index.
+TO_CLAIM = _states(State.READY, State.CLAIMED)
+OPEN = _states(*OPEN_STATES)
+PUT_OFF = _states(State.DEFERRED)
+IN_HAND = _states(State.CLAIMED)
+FOR_ANYBODY = items.c.assigned_to.is_(None)
+#: The order in which items are served. "Without a date" sorts last in both databases by a column of its own.
+SERVING_ORDER = (items.c.lane, items.c.score.desc(), items.c.due_at.is_(None).self_group(), items.c.due_at, items.c.id)
+
+# What a claim walks: one line for the workflow, one for each segment, one for each person.
+_index("ix_items_to_claim", items.c.workflow_id, items.c.level, *SERVING_ORDER, where=TO_CLAIM & FOR_ANYBODY)
+_index("ix_items_to_claim_here", items.c.segment_id, items.c.level, *SERVING_ORDER, where=TO_CLAIM & FOR_ANYBODY)
+_index(
+    "ix_items_assigned",
+    items.c.assigned_to,
+    items.c.workflow_id,
+    *SERVING_ORDER,
+    where=OPEN & items.c.assigned_to.is_not(None),
+)
+_index("ix_items_put_off", items.c.workflow_id, items.c.available_at, where=PUT_OFF)
+_index("ix_items_in_hand", items.c.claimed_by, where=IN_HAND)
+# What a list walks: the whole queue, one segment, one band.
+_index("ix_items_open", items.c.workflow_id, *SERVING_ORDER, where=OPEN)
+_index("ix_items_open_here", items.c.segment_id, *SERVING_ORDER, where=OPEN)
+_index("ix_items_open_band", items.c.workflow_id, items.c.band, *SERVING_ORDER, where=OPEN)
+# Which are to be placed again.
+_index("ix_items_placed_until", items.c.workflow_id, items.c.placed_until, where=OPEN)
+
+forecasts = Table(
+    "forecasts",
+    metadata,
+    _id(),
+    _ref("item_id", "items"),
+    _ref("source_id", "sources"),
+    Column("value", Float, nullable=False),
+    Column("low", Float),
+    Column("high", Float),
+    Column("interval_level", Float),
+    Column("quantiles", Json),  # {"0.05": value, …}
+    _ref("model_version_id", "model_versions", nullable=True),
+    _at("made_at", nullable=True),
+    _at("received_at"),
+    Column("author", String(400)),
+    Column("note", Text),
+    Column("rationale", Text),
+    Column("content_hash", String(64), nullable=False),
+    _ref("import_id", "imports", nullable=True),
+    CheckConstraint("low IS NULL OR high IS NULL OR low <= high", name="interval_in_order"),
+)
+Index("ix_forecasts_item_source", forecasts.c.item_id, forecasts.c.source_id, forecasts.c.id)
+
+actuals = Table(  # realised values, of the past (history) and of what was forecast; the newest row stands
+    "actuals",
+    metadata,
+    _id(),
+    _ref("series_id", "series"),
+    Column("period", String(20), nullable=False),
+    Column("period_start", Date, nullable=False),
+    Column("value", Float, nullable=False),
+    _at("final_at", nullable=True),
+    Column("is_lower_bound", Boolean, nullable=False, server_default=false()),
+    _at("received_at"),
+    _ref("import_id", "imports", nullable=True),
+)
+Index("ix_actuals_series_period", actuals.c.series_id, actuals.c.period_start, actuals.c.id)
+
+past_reviews = Table(  # reviews kept elsewhere before go-live: the baseline; they are never claimed or decided here
+    "past_reviews",
+    metadata,
+    _id(),
+    _ref("workflow_id", "workflows"),
+    _ref("series_id", "series"),
+    _ref("segment_id", "segments", nullable=True),
+    Column("identity_hash", String(64), nullable=False),  # of series, period, reviewer, created_at
+    Column("content_hash", String(64), nullable=False),
+    Column("period", String(20)),
+    Column("period_start", Date),
+    _at("created_at"),
+    _at("started_at", nullable=True),
+    _at("decided_at", nullable=True),
+    _at("due_at", nullable=True),
+    _at("withdrawn_at", nullable=True),
+    Column("reviewer", String(400)),
+    Column("outcome", String(20)),
+    Column("ai_forecast", Float),
+    Column("human_forecast", Float),
+    Column("final_forecast", Float),
+    Column("actual", Float),
+    Column("reason_code", String(40)),
+    Column("note", Text),
+    Column("attributes", Json, nullable=False),  # any other column, as text; reports can group by it
+    _ref("import_id", "imports", nullable=True),
+    UniqueConstraint("workflow_id", "identity_hash"),
+)
+
+# --- decisions -----------------------------------------------------------------------------------------------------
+
+decisions = Table(
+    "decisions",
+    metadata,
+    _id(),
+    _ref("item_id", "items"),
+    Column("round", Integer, nullable=False),
+    Column("stage", SmallInteger, nullable=False, server_default=text("1")),  # 2: a second review
+    Column("act", String(20), nullable=False),
+    Column("outcome", String(20)),  # null for an undo, which leaves no choice standing
+    Column("final_value", Float),
+    Column("is_override", Boolean, nullable=False, server_default=false()),
+    Column("is_provisional", Boolean, nullable=False, server_default=false()),  # waits for another person's value
+    Column("reason_code", String(40)),
+    Column("note", Text, nullable=False, server_default=text("''")),
+    Column("supersedes_id", BigId, unique=True),  # a choice is superseded once, so the standing one is the chain's end
+    _ref("actor_id", "people", index=True),
+    Column("idempotency_key", String(64), nullable=False, unique=True),
+    Column("request_hash", String(64), nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    # the facts as they were on screen
+    Column("mode", String(20), nullable=False),
+    Column("content_hash", String(64), nullable=False),
+    Column("ai_value", Float),
+    Column("ai_low", Float),
+    Column("ai_high", Float),
+    Column("ai_level", Float),
+    Column("model_version", String(200)),
+    Column("manual_value", Float),
+    Column("naive_value", Float),
+    Column("gap", Float),
+    Column("money", Float),
+    Column("scale", Float),
+    Column("u", Float),
+    Column("band", String(20), nullable=False),
+    Column("flagged", Boolean, nullable=False),
+    Column("lane", SmallInteger, nullable=False),
+    Column("score", Float, nullable=False),
+    Column("policy_version", Integer, nullable=False),
+    Column("owner", String(400)),  # who owned the workflow at that moment
+    Column("is_degraded", Boolean, nullable=False, server_default=false()),
+    Column("queue_length", Integer),
+    Column("hours_to_deadline", Float),
+    _at("claimed_at", nullable=True),
+    _at("opened_at", nullable=True),
+    _at("first_evidence_at", nullable=True),
+    _at("decided_at"),
+    UniqueConstraint("id", "item_id"),
+    ForeignKeyConstraint(
+        ["supersedes_id", "item_id"], ["decisions.id", "decisions.item_id"], name="fk_decisions_supersedes_same_item"
+    ),
+    CheckConstraint("NOT is_override OR reason_code IS NOT NULL", name="override_has_reason"),
+    CheckConstraint("(act = 'decide') = (outcome IS NOT NULL) OR act = 'overturn'", name="choice_has_outcome"),
+    CheckConstraint(
+        "outcome IS NULL OR (outcome IN ('accept_ai', 'keep_manual', 'adjust')) = (final_value IS NOT NULL)",
+        name="final_has_value",
+    ),
+    _one_of("act", Act),
+    CheckConstraint(
+        "outcome IS NULL OR outcome IN ({})".format(", ".join(f"'{o.value}'" for o in Outcome)), name="outcome"
+    ),
+)
+# At most one choice stands for a round: whoever is second must name the first, and only one can.
+Index(
+    "uq_decisions_first_of_round",
+    decisions.c.item_id,
+    decisions.c.round,
+    decisions.c.stage,
+    unique=True,
+    sqlite_where=decisions.c.supersedes_id.is_(None) & decisions.c.outcome.in_(FINAL_OUTCOMES),
+    postgresql_where=decisions.c.supersedes_id.is_(None) & decisions.c.outcome.in_(FINAL_OUTCOMES),
+)
+Index("ix_decisions_item", decisions.c.item_id, decisions.c.id)
+Index("ix_decisions_decided_at", decisions.c.decided_at)
+
+reasons = Table(
+    "reasons",
+    metadata,
+    _id(),
+    _ref("decision_id", "decisions", index=True),
+    Column("rank", SmallInteger, nullable=False),  # 0 is the reason; 1 and 2 came beside it
+    Column("code", String(40), nullable=False),
+    Column("direction", String(10)),
+    Column("effect_low", Float),
+    Column("effect_mid", Float),
+    Column("effect_high", Float),
+    Column("confidence", SmallInteger),
+    Column("valid_from", Date),
+    Column("valid_until", Date),
+    Column("source_type", String(20)),
+    Column("source_ref", Text, nullable=False, server_default=text("''")),
+    Column("already_in_model", String(10)),
+    Column("controllable", Boolean),
+    Column("text", Text, nullable=False, server_default=text("''")),
+    Column("outcome", String(20)),  # what became of it, filled in once it is known
+    _ref("outcome_by", "people", nullable=True),
+    _at("outcome_at", nullable=True),
+    Column("realised_effect", Float),
+    UniqueConstraint("decision_id", "rank"),
+)
+
+comments = Table(
+    "comments",
+    metadata,
+    _id(),
+    _ref("item_id", "items", index=True),
+    _ref("author_id", "people"),
+    Column("body", Text, nullable=False),
+    _at("created_at"),
+)
+
+mentions = Table(  # who was named in a comment, and whether they have looked
+    "mentions",
+    metadata,
+    _id(),
+    _ref("comment_id", "comments"),
+    _ref("person_id", "people"),
+    _at("seen_at", nullable=True),
+    UniqueConstraint("comment_id", "person_id"),
+)
+Index("ix_mentions_person", mentions.c.person_id, mentions.c.seen_at)
+
+evidence_views = Table(
+    "evidence_views",
+    metadata,
+    _id(),
+    _ref("item_id", "items"),
+    _ref("person_id", "people"),
+    Column("fence", BigInteger, nullable=False),
+    Column("panel", String(40), nullable=False),
+    _at("opened_at"),
+)
+Index("ix_evidence_views_item_person", evidence_views.c.item_id, evidence_views.c.person_id)
+
+drafts = Table(  # a half-written decision: survives a reload, another tab, another replica
+    "drafts",
+    metadata,
+    _id(),
+    _ref("item_id", "items"),
+    _ref("person_id", "people"),
+    Column("round", Integer, nullable=False),
+    Column("body", Json, nullable=False),
+    _at("saved_at"),
+    UniqueConstraint("item_id", "person_id"),
+)
+
+# --- who does what -------------------------------------------------------------------------------------------------
+
+assignments = Table(  # who gave an item to whom, and why; the newest one is in items.assigned_to
+    "assignments",
+    metadata,
+    _id(),
+    _ref("item_id", "items", index=True),
+    _ref("assigned_to", "people", nullable=True),  # null: back to everybody
+    _ref("taken_from", "people", nullable=True),
+    _ref("assigned_by", "people"),
+    Column("note", Text, nullable=False, server_default=text("''")),
+    _at("assigned_at"),
+)
+
+skips = Table(  # items given back undecided, and why
+    "skips",
+    metadata,
+    _id(),
+    _ref("item_id", "items"),
+    _ref("person_id", "people"),
+    Column("round", Integer, nullable=False),
+    Column("reason", String(40), nullable=False),
+    Column("note", Text, nullable=False, server_default=text("''")),
+    _at("skipped_at"),
+    _one_of("reason", SkipReason),
+)
+Index("ix_skips_item_person", skips.c.item_id, skips.c.person_id)
+
+absences = Table(  # when somebody is away, and who stands in
+    "absences",
+    metadata,
+    _id(),
+    _ref("person_id", "people", index=True),
+    _ref("deputy_id", "people", nullable=True),
+    _at("from_at"),
+    _at("until_at"),
+    Column("note", Text, nullable=False, server_default=text("''")),
+    _ref("noted_by", "people"),
+    _at("noted_at"),
+    _at("ended_at", nullable=True),  # called off
+    CheckConstraint("from_at < until_at", name="in_order"),
+    CheckConstraint("deputy_id IS NULL OR deputy_id <> person_id", name="deputy_is_another"),
+)
+Index("ix_absences_until", absences.c.until_at)
+
+batches = Table(  # Routine items drawn to be confirmed together
+    "batches",
+    metadata,
+    _id(),
+    _ref("workflow_id", "workflows"),
+    _ref("person_id", "people", index=True),
+    _at("drawn_at"),
+    _at("confirmed_at", nullable=True),
+    Column("note", Text, nullable=False, server_default=text("''")),
+)
+
+batch_items = Table(
+    "batch_items",
+    metadata,
+    _id(),
+    _ref("batch_id", "batches"),
+    _ref("item_id", "items", index=True),
+    Column("round", Integer, nullable=False),
+    Column("content_hash", String(64), nullable=False),  # of what the preview showed
+    Column("idempotency_key", String(64), nullable=False, unique=True),
+    Column("to_look_at", Boolean, nullable=False),  # drawn at random, to be opened before the batch is confirmed
+    _at("looked_at", nullable=True),
+    Column("left_out", Text),  # why it was not decided with the others
+    _ref("decision_id", "decisions", nullable=True),
+    UniqueConstraint("batch_id", "item_id"),
+)
+
+# --- data in and out -----------------------------------------------------------------------------------------------
+
+imports = Table(
+    "imports",
+    metadata,
+    _id(),
+    _ref("workflow_id", "workflows", index=True),
+    Column("kind", String(20), nullable=False),
+    Column("file_name", String(400), nullable=False),
+    Column("file_hash", String(64), nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("accepted", Integer, nullable=False),
+    Column("unchanged", Integer, nullable=False),
+    Column("updated", Integer, nullable=False),
+    Column("set_aside", Integer, nullable=False),
+    Column("reasons", Json, nullable=False),  # code -> count
+    Column("mapping", Json, nullable=False),  # canonical column -> the file's header
+    _ref("person_id", "people"),
+    _at("created_at"),
+    CheckConstraint("accepted + unchanged + updated + set_aside = rows", name="rows_add_up"),
+)
+
+set_aside_rows = Table(
+    "set_aside_rows",
+    metadata,
+    _id(),
+    _ref("import_id", "imports", index=True),
+    _ref("workflow_id", "workflows"),
+    Column("kind", String(20), nullable=False),
+    Column("row_number", Integer, nullable=False),  # as a spreadsheet counts: the header is row 1
+    Column("column", String(200), nullable=False),
+    Column("code", String(40), nullable=False),
+    Column("sentence", Text, nullable=False),
+    Column("cells", Json, nullable=False),  # canonical column -> text as it stood in the file
+    Column("status", String(20), nullable=False, server_default=text("'open'")),
+    _ref("resolved_by", "people", nullable=True),
+    _at("resolved_at", nullable=True),
+    CheckConstraint("status IN ('open', 'fixed', 'dismissed')", name="status"),
+)
+Index("ix_set_aside_open", set_aside_rows.c.workflow_id, set_aside_rows.c.status)
+
+outbox = Table(  # what other systems are to hear of, written with the change that it tells
+    "outbox",
+    metadata,
+    _id(),
+    _ref("workflow_id", "workflows"),
+    _ref("item_id", "items", nullable=True, index=True),
+    _ref("decision_id", "decisions", nullable=True),
+    Column("topic", String(100), nullable=False),
+    Column("payload", Json, nullable=False),
+    _at("created_at"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    _id(),
+    _ref("outbox_id", "outbox", index=True),
+    Column("endpoint", String(400), nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("answer", Text, nullable=False, server_default=text("''")),
+    _at("attempted_at"),
+)
+
+# --- record and watch ----------------------------------------------------------------------------------------------
+
+audit_events = Table(
+    "audit_events",
+    metadata,
+    _id(),
+    _at("at"),
+    _ref("actor_id", "people", nullable=True),
+    Column("action", String(60), nullable=False),
+    _ref("workflow_id", "workflows", nullable=True),
+    _ref("item_id", "items", nullable=True, index=True),
+    _ref("decision_id", "decisions", nullable=True),
+    Column("details", Json, nullable=False),
+)
+
+heartbeat = Table(  # one row, written again and again by every server to know that writes are taken
+    "heartbeat",
+    metadata,
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    _at("beat_at"),
+    Column("ballast", Text, nullable=False),
+    CheckConstraint("id = 1", name="one_row"),
+)
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    _id(),
+    _ref("audit_event_id", "audit_events"),
+    Column("tip_hash", String(64), nullable=False),
+    Column("signature", Text, nullable=False),
+    _at("created_at"),
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    _id(),
+    _ref("workflow_id", "workflows"),
+    Column("measure", String(100), nullable=False),
+    Column("details", Json, nullable=False),
+    Column("owner", String(400)),
+    _at("raised_at"),
+    _at("due_at", nullable=True),
+    _at("acknowledged_at", nullable=True),
+    _at("closed_at", nullable=True),
+    Column("explanation", Text, nullable=False, server_default=text("''")),
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    _id(),
+    _ref("workflow_id", "workflows"),
+    _ref("alert_id", "alerts", nullable=True),
+    _ref("opened_by", "people", nullable=True),
+    Column("title", String(400), nullable=False),
+    _at("opened_at"),
+    _at("closed_at", nullable=True),
+    Column("closing_note", Text, nullable=False, server_default=text("''")),
+)

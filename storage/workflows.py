@@ -1,0 +1,142 @@
+"""Workflows and their policies. A policy is never edited: a change adds a version, and the newest is in force."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, Select, and_, func, insert, select, update
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from review_queue.errors import ReviewError, WorkflowInvalid
+from review_queue.workflows import Policy, policy_of
+from storage.engine import database_time
+from storage.tables import policies, workflows
+
+#: What PostgreSQL answers when ``lock_timeout`` has passed.
+LOCK_NOT_AVAILABLE = "55P03"
+
+
+class WorkflowBusy(ReviewError):
+    """Somebody else is changing many items of the workflow at this moment."""
+
+    code = "WORKFLOW_BUSY"
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """One kind of forecast under review, with the policy in force."""
+
+    id: int
+    key: str
+    title: str
+    unit: str
+    policy: Policy
+    policy_version: int
+    is_simulated: bool
+
+
+def add(session: Session, policy: Policy, *, author_id: int, is_simulated: bool = False) -> Workflow:
+    """Add a workflow, or a new version of its policy if its key is known and the policy differs."""
+    known = session.execute(_in_force().where(workflows.c.key == policy.key)).one_or_none()
+    if known is None:
+        workflow_id, version = _insert(session, policy, is_simulated), 1
+    elif policy_of(known.body) == policy:
+        return _workflow(known)
+    else:
+        workflow_id, version = known.id, known.version + 1
+        _retitle(session, workflow_id, policy)
+    session.execute(
+        insert(policies).values(
+            workflow_id=workflow_id,
+            version=version,
+            body=policy.model_dump(mode="json"),
+            author_id=author_id,
+            created_at=database_time(),
+        )
+    )
+    return by_id(session, workflow_id)
+
+
+def get(session: Session, key: str) -> Workflow:
+    """The workflow with this key.
+
+    Raises:
+        WorkflowInvalid: there is none.
+    """
+    row = session.execute(_in_force().where(workflows.c.key == key)).one_or_none()
+    if row is None:
+        raise WorkflowInvalid(f"There is no workflow {key!r}. `workbench workflow list` names those that exist.")
+    return _workflow(row)
+
+
+def by_id(session: Session, workflow_id: int) -> Workflow:
+    """The workflow with this id, which must exist."""
+    return _workflow(session.execute(_in_force().where(workflows.c.id == workflow_id)).one())
+
+
+def all(session: Session) -> list[Workflow]:
+    """Every workflow, by title."""
+    return [_workflow(row) for row in session.execute(_in_force().order_by(workflows.c.title, workflows.c.id))]
+
+
+def lock(session: Session, workflow_id: int) -> None:
+    """Hold the workflow until the transaction ends, so that two imports into it run one after the other.
+
+    Raises:
+        WorkflowBusy: another import has held it for too long.
+    """
+    # key_share: a decision's audit event refers to this row, and must not wait for an import to end.
+    wanted = select(workflows.c.id).where(workflows.c.id == workflow_id).with_for_update(key_share=True)
+    try:
+        session.execute(wanted)
+    except OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) != LOCK_NOT_AVAILABLE:
+            raise
+        raise WorkflowBusy("Another import into this workflow is running. Try again when it is done.") from error
+
+
+def try_lock(session: Session, workflow_id: int) -> bool:
+    """Hold the workflow as ``lock`` does, unless somebody else does already."""
+    wanted = select(workflows.c.id).where(workflows.c.id == workflow_id)
+    held = session.execute(wanted.with_for_update(key_share=True, skip_locked=True))
+    return held.one_or_none() is not None
+
+
+def _insert(session: Session, policy: Policy, is_simulated: bool) -> int:
+    workflow_id: int = session.execute(
+        insert(workflows)
+        .values(
+            key=policy.key,
+            title=policy.title,
+            unit=policy.unit,
+            timezone=policy.timezone,
+            is_simulated=is_simulated,
+            created_at=database_time(),
+        )
+        .returning(workflows.c.id)
+    ).scalar_one()
+    return workflow_id
+
+
+def _retitle(session: Session, workflow_id: int, policy: Policy) -> None:
+    session.execute(
+        update(workflows)
+        .where(workflows.c.id == workflow_id)
+        .values(title=policy.title, unit=policy.unit, timezone=policy.timezone)
+    )
+
+
+def _in_force() -> Select[Any]:
+    mine = policies.alias("mine")
+    newest = select(func.max(mine.c.version)).where(mine.c.workflow_id == workflows.c.id).scalar_subquery()
+    return (
+        select(workflows, policies.c.version, policies.c.body)
+        .select_from(workflows)
+        .join(policies, and_(policies.c.workflow_id == workflows.c.id, policies.c.version == newest))
+    )
+
+
+def _workflow(row: Row[Any]) -> Workflow:
+    return Workflow(row.id, row.key, row.title, row.unit, policy_of(row.body), row.version, row.is_simulated)

@@ -1,0 +1,112 @@
+"""Ageing and Overrides in a real browser, on the simulated organisation and on an empty workflow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from playwright.sync_api import Page, expect
+
+from storage.engine import open_database
+from tests.browser.steps import Workbench, serving, settled, sign_in
+from tests.conftest import scratch_database
+from workbench import analytics
+from workbench.commands.console import operator
+
+pytestmark = pytest.mark.browser
+
+EMPTY = 'key = "new"\ntitle = "New"\nunit = "EUR"\nsegments = ["region"]\nowner = "o@example.com"\n'
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def simulated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
+    """A server on the simulated organisation, for the whole module: these tests only read."""
+    folder = tmp_path_factory.mktemp("simulated")
+    with scratch_database(request, folder) as database_url, serving(database_url, folder) as running:
+        running.command("demo")
+        yield running
+
+
+def known_to(workbench: Workbench) -> analytics.Reviews:
+    database = open_database(workbench.database_url)
+    reviews = analytics.read(database, person_id=operator(database), workflow_key="sales")
+    database.engine.dispose()
+    return reviews
+
+
+def charts(page: Page):
+    return page.get_by_test_id("stVegaLiteChart")
+
+
+def test_ageing_answers_its_question_with_three_charts(page: Page, simulated: Workbench) -> None:
+    sign_in(page, simulated, "manager", "/ageing")
+
+    expect(page.get_by_role("heading", name="Is anything waiting too long?")).to_be_visible()
+    waiting = len(analytics.waiting_items(known_to(simulated), "lane"))
+    expect(page.get_by_text(f"{waiting} items are open")).to_be_visible()
+    expect(charts(page)).to_have_count(3)
+
+
+def test_overrides_answers_its_question_and_names_nobody(page: Page, simulated: Workbench) -> None:
+    known = known_to(simulated)
+    row = analytics.overrides_overall(known)
+
+    sign_in(page, simulated, "manager", "/overrides")
+
+    expect(page.get_by_text(f"{row['overrides']:,} of {row['n']:,}")).to_be_visible()
+    expect(charts(page)).to_have_count(3)
+    for table in page.get_by_text("Table: ").all():
+        table.click()
+    expect(page.get_by_role("button", name="Download CSV")).to_have_count(3)
+    settled(page)
+    reviewers = set(known.table["reviewer"].dropna())
+    shown = page.get_by_test_id("stMain").inner_text()
+    assert reviewers
+    assert not {name for name in reviewers if name in shown}
+
+
+def test_a_filter_survives_in_the_link(page: Page, simulated: Workbench) -> None:
+    sign_in(page, simulated, "manager", "/overrides")
+    page.get_by_role("combobox", name="Show").click()
+    page.get_by_role("option", name="North", exact=True).click()
+    known = known_to(simulated)
+    north = analytics.overrides_overall(known.only(known.table["segment_region"] == "North"))
+    answer = page.get_by_text(f"{north['overrides']:,} of {north['n']:,}")
+    expect(answer).to_be_visible()
+
+    page.goto(page.url)
+
+    assert page.url.endswith("/overrides?only=North")
+    expect(answer).to_be_visible()
+
+
+def test_the_table_behind_a_chart_can_be_taken_away(page: Page, simulated: Workbench, tmp_path: Path) -> None:
+    sign_in(page, simulated, "manager", "/ageing")
+    page.get_by_text("Table: open items").click()
+    page.get_by_test_id("data-grid-canvas").wait_for()  # the button moves down when the table is drawn
+
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download CSV").click()
+
+    download.value.save_as(tmp_path / "table.csv")
+    table = pd.read_csv(tmp_path / "table.csv")
+    assert download.value.suggested_filename == "open-items.csv"
+    assert len(table) == len(analytics.waiting_items(known_to(simulated), "lane"))
+
+
+@pytest.mark.parametrize(
+    ("path", "said"), [("/ageing", "No forecast has come in yet."), ("/overrides", "Nothing decided here had both")]
+)
+def test_an_empty_workflow_says_what_to_do(
+    page: Page, workbench: Workbench, tmp_path: Path, path: str, said: str
+) -> None:
+    file = tmp_path / "new.toml"
+    file.write_text(EMPTY)
+    workbench.command("workflow", "add", str(file))
+
+    sign_in(page, workbench, "manager", path)
+
+    expect(page.get_by_text(said)).to_be_visible()
+    expect(charts(page)).to_have_count(0)

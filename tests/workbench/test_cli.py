@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from typer.testing import CliRunner, Result
+
+from storage import people, schema
+from storage.engine import open_database
+from workbench import auth
+from workbench.cli import app
+from workbench.settings import PREFIX, settings
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def workbench(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Run ``workbench …`` in this process, on a database of its own."""
+    for name in list(os.environ):
+        if name.startswith(PREFIX):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("WORKBENCH_DATABASE_URL", database_url)
+    settings.cache_clear()
+
+    def run(*words: str) -> Result:
+        return CliRunner().invoke(app, words, catch_exceptions=False)
+
+    return run
+
+
+def in_a_process(*words: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run ``workbench …`` as a person would, in ``folder``."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    return subprocess.run(  # noqa: S603 -- our own program
+        [sys.executable, "-m", "workbench", *words],
+        cwd=folder,
+        env=plain | {"PYTHONPATH": str(ROOT)} | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_every_command_of_the_contract_is_there() -> None:
+    commands = {command.name for command in app.registered_commands}
+    groups = {
+        group.name: {command.name for command in group.typer_instance.registered_commands}
+        for group in app.registered_groups
+        if group.typer_instance
+    }
+
+    assert commands == {"serve", "demo", "import", "report", "check-config"}
+    assert groups == {
+        "db": {"upgrade", "current", "backup", "restore"},
+        "workflow": {"add", "list", "show", "check"},
+        "people": {"list", "grant", "revoke"},
+    }
+
+
+def test_a_bare_database_is_brought_to_the_newest_schema(tmp_path: Path) -> None:
+    before = in_a_process("db", "current", "--json", folder=tmp_path)
+    done = in_a_process("db", "upgrade", folder=tmp_path)
+    after = in_a_process("db", "current", "--json", folder=tmp_path)
+
+    assert json.loads(before.stdout) == {"current": None, "head": schema.head()}
+    assert done.returncode == 0, done.stderr
+    assert json.loads(after.stdout) == {"current": schema.head(), "head": schema.head()}
+    assert (tmp_path / "workbench.db").exists(), "the embedded database stands where it was started"
+
+
+def test_people_are_listed_granted_and_revoked(workbench: Callable[..., Result], database_url: str) -> None:
+    database = open_database(database_url)
+    identity = auth.Identity("https://id.example.com", "u-17", "[Noor]", None)
+    noor = auth.person_of_identity(database, identity).person_id
+
+    granted = workbench("people", "grant", str(noor), "workflow owner")
+    listed = json.loads(workbench("people", "list", "--json").stdout)
+    table = workbench("people", "list").stdout
+    revoked = workbench("people", "revoke", str(noor), "workflow owner")
+
+    assert granted.exit_code == revoked.exit_code == 0
+    (found,) = [person for person in listed if person["person"] == noor]
+    assert found["roles"] == [{"role": "workflow owner", "workflow": None, "segment": None}]
+    assert "[Noor]" in table
+    with database.reading() as session:
+        assert people.principal(session, noor).grants == ()
+
+
+def test_a_refusal_is_a_sentence_and_exit_code_3(workbench: Callable[..., Result]) -> None:
+    refused = workbench("people", "grant", "404", "auditor")
+
+    assert refused.exit_code == 3
+    assert refused.stderr == "There is no person 404. See `workbench people list`.\n"
+    assert refused.stdout == ""
+
+
+def test_wrong_use_is_exit_code_2(workbench: Callable[..., Result]) -> None:
+    assert workbench("people", "grant", "1", "emperor").exit_code == 2
+    assert workbench("nonsense").exit_code == 2
+    assert workbench("db", "backup").exit_code == 2
+
+
+def test_wrong_settings_are_exit_code_2_with_every_problem(tmp_path: Path) -> None:
+    found = in_a_process("check-config", folder=tmp_path, WORKBENCH_PORT="eighty", WORKBENCH_COLOUR="blue")
+
+    assert found.returncode == 2
+    assert found.stdout == ""
+    assert "WORKBENCH_PORT: " in found.stderr
+    assert "WORKBENCH_COLOUR: there is no such setting" in found.stderr
+
+
+def test_check_config_says_what_is_in_force(tmp_path: Path) -> None:
+    secret = "0123456789abcdef" * 2
+
+    found = in_a_process("check-config", folder=tmp_path, WORKBENCH_COOKIE_SECRET=secret, WORKBENCH_PORT="8600")
+
+    assert found.returncode == 0
+    assert "WORKBENCH_PORT=8600" in found.stdout
+    assert "synchronous FULL" in found.stdout
+    assert secret not in found.stdout
+
+
+@pytest.mark.parametrize("address", ["sqlite:////nowhere/at/all.db", "postgresql://nobody@127.0.0.1:1/none"])
+def test_a_database_that_does_not_answer_is_a_sentence_and_exit_code_3(tmp_path: Path, address: str) -> None:
+    found = in_a_process("workflow", "list", folder=tmp_path, WORKBENCH_DATABASE_URL=address)
+
+    assert found.returncode == 3
+    assert "The database does not answer" in found.stderr
+    assert "Traceback" not in found.stderr
+
+
+def test_what_is_unforeseen_ends_with_its_traceback_and_never_with_the_code_for_rows_set_aside(tmp_path: Path) -> None:
+    (tmp_path / "workbench.db").write_bytes(b"this is no database, and no one said it would be" * 40)
+
+    found = in_a_process("db", "current", folder=tmp_path, WORKBENCH_DATABASE_URL="sqlite:///workbench.db")
+
+    assert found.returncode == 70
+    assert "Traceback" in found.stderr
+
+
+def test_a_backup_is_made_and_restored(workbench: Callable[..., Result], database_url: str, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.db"
+
+    made = workbench("db", "backup", str(copy))
+
+    if database_url.startswith("postgresql"):
+        assert made.exit_code == 3
+        assert "pg_dump" in made.stderr
+        return
+    assert made.exit_code == 0
+    assert workbench("db", "backup", str(copy)).exit_code == 3, "it never replaces a file"
+    assert workbench("db", "restore", str(copy)).exit_code == 0
+
+
+def test_a_postgresql_that_may_forget_is_warned_of_and_not_served(postgresql_url: str, tmp_path: Path) -> None:
+    database = open_database(postgresql_url)
+    with database.writing() as session:
+        session.execute(text(f"ALTER DATABASE {database.engine.url.database} SET synchronous_commit = off"))
+    database.engine.dispose()
+
+    looked = in_a_process("check-config", folder=tmp_path, WORKBENCH_DATABASE_URL=postgresql_url)
+    served = in_a_process("serve", "--port", "0", folder=tmp_path, WORKBENCH_DATABASE_URL=postgresql_url)
+
+    assert looked.returncode == 0
+    assert "Warning: PostgreSQL runs with synchronous_commit = off" in looked.stderr
+    assert served.returncode == 3
+    assert "a crash loses decisions that were already called saved" in served.stderr
+
+
+def test_the_port_that_is_taken_is_named(tmp_path: Path) -> None:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+
+        found = in_a_process("serve", "--port", port, folder=tmp_path)
+
+    assert found.returncode == 2
+    assert f"Cannot listen on 127.0.0.1:{port}" in found.stderr
+
+
+def test_asking_for_help_does_not_start_the_screens() -> None:
+    code = "import sys, workbench.cli; sys.exit('streamlit' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=120).returncode == 0  # noqa: S603

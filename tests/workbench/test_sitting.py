@@ -1,0 +1,38 @@
+"""A sitting at the Review screen, without the screen."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import select
+
+from review_queue.items import Outcome, State
+from review_queue.roles import Role
+from storage.tables import items
+from tests.builders import a_person, a_workflow, bring_in, forecasts
+from workbench.sitting import Sitting
+
+
+@pytest.mark.parametrize(
+    ("day", "opening"),
+    [
+        ("2099-12-22", datetime(2099, 12, 22, 7, 30, tzinfo=UTC)),  # a Tuesday in Berlin
+        ("2099-12-26", datetime(2099, 12, 28, 7, 30, tzinfo=UTC)),  # Boxing Day on a Saturday
+        ("2099-12-25", datetime(2099, 12, 28, 7, 30, tzinfo=UTC)),
+        ("2099-07-01", datetime(2099, 7, 1, 6, 30, tzinfo=UTC)),  # in summer time
+    ],
+)
+def test_an_item_that_is_put_off_to_a_day_comes_back_when_work_begins_that_day_or_next(database, day, opening):
+    workflow = a_workflow(database, timezone="Europe/Berlin", calendar={"start_hour": 8.5, "country": "DE"})
+    bring_in(database, workflow, forecasts(1))
+    sitting = Sitting(database, a_person(database, "Ada", Role.REVIEWER), workflow)
+    sitting.arrive(None)
+    sitting.press(sitting.form, Outcome.DEFER)
+    sitting.draft["until"] = day
+
+    sitting.save(sitting.form)
+
+    assert sitting.notice.kind == "saved"
+    with database.reading() as session:
+        assert session.execute(select(items.c.state, items.c.available_at)).one() == (State.DEFERRED, opening)

@@ -1,0 +1,460 @@
+"""Bringing files in: read, matched, written in one transaction, and what was set aside fixed and tried again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pandas as pd
+from sqlalchemy.orm import Session
+
+from review_queue.columns import Kind, Match, columns_of, kind_of, match_headers, to_remember
+from review_queue.errors import ReviewError
+from review_queue.roles import Principal, Task
+from review_queue.rows import Checked, check_rows
+from storage import audit, imports, matching, people, workflows
+from storage.bulk import Progress
+from storage.engine import Database, database_now
+from storage.fates import Fate, Written
+from storage.imports import Counts, SetAside
+from storage.matching import Matched
+from storage.workflows import Workflow
+from workbench.actions.again import again
+from workbench.reading_files import read_sheet
+from workbench.stopping import doors
+
+#: How many of the rows set aside a summary shows.
+SHOWN = 200
+#: How a cell of a row set aside is called that stands beyond the header: this, then its place in the row. No header
+#: can be called like it.
+LEFT_OVER = "\x1fcell "
+#: Rows refused for what they stand beside: nothing in them shows the mistake, so as they are they stay refused.
+_ONLY_CORRECTED = ("DUPLICATE_KEY", "WRONG_NUMBER_OF_CELLS")
+
+
+class RowsNotOpen(ReviewError):
+    """Set-aside rows that somebody else has dealt with, or that never were."""
+
+    code = "ROWS_NOT_OPEN"
+
+
+class PolicyChanged(ReviewError):
+    """The workflow's policy changed while the file was being read."""
+
+    code = "POLICY_CHANGED"
+
+
+@dataclass(frozen=True)
+class AsideRow:
+    """A row that was set aside, as a summary tells it."""
+
+    row: int  #: as a spreadsheet counts: the header is row 1
+    column: str
+    code: str
+    sentence: str  #: may quote the file: untrusted text
+
+
+@dataclass(frozen=True)
+class ImportSummary:
+    """What an import did, or would do."""
+
+    file: str
+    workflow: str
+    kind: Kind
+    counts: Counts
+    batch: int | None  #: None for a dry run, which leaves nothing behind
+    timezone: str  #: in which times without a zone were read
+    mapping: tuple[Match, ...] = ()
+    left_out: tuple[str, ...] = ()  #: headers that no column was made of
+    aside: tuple[AsideRow, ...] = ()  #: the first of the rows set aside
+    after_decision: tuple[int, ...] = ()  #: decided items that a newer forecast came for; their decision stands
+
+    def as_json(self) -> dict[str, Any]:
+        """The contract of ``workbench import --json``."""
+        counts = self.counts
+        return {
+            "file": self.file,
+            "workflow": self.workflow,
+            "kind": self.kind.value,
+            "rows": counts.rows,
+            "accepted": counts.accepted,
+            "unchanged": counts.unchanged,
+            "updated": counts.updated,
+            "set_aside": counts.set_aside,
+            "batch": self.batch,
+            "reasons": counts.reasons,
+        }
+
+    def sentences(self) -> list[str]:
+        """The same for people, with what the numbers leave out."""
+        counts = self.counts
+        said = [
+            f"{counts.rows:,} rows: {counts.accepted:,} accepted, {counts.unchanged:,} unchanged, "
+            f"{counts.updated:,} updated, {counts.set_aside:,} set aside.",
+            f"Times without a zone were read in {self.timezone}.",
+        ]
+        if self.batch is None:
+            said.insert(0, "Nothing was changed: this was a dry run.")
+        if self.after_decision:
+            said.append(f"{len(self.after_decision):,} decided items got a newer forecast; their decisions stand.")
+        if counts.set_aside and self.batch is not None:
+            said.append("Correct the rows set aside on the Data page and retry them there.")
+        return said
+
+
+@dataclass(frozen=True)
+class FileLook:
+    """What is in a file, before it is imported."""
+
+    headers: tuple[str, ...]
+    columns: tuple[str, ...]  #: canonical, of its kind
+    matches: tuple[Match, ...]
+
+
+@again(in_doubt=False)
+def import_file(
+    database: Database,
+    *,
+    person_id: int,
+    workflow_key: str,
+    kind: str,
+    name: str,
+    content: bytes,
+    mapping: Mapping[str, str] | None = None,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+) -> ImportSummary:
+    """Bring a CSV or XLSX file in, as a whole or not at all; rows that cannot be trusted are set aside.
+
+    Args:
+        kind: one of ``Kind``.
+        mapping: canonical column → the file's header, where the names do not tell; "" leaves a column out. The
+            next file of the kind goes by it too.
+        dry_run: tell what would happen, and change nothing.
+        progress: told of rows written, and of how many.
+
+    Raises:
+        FileRefused: the file, or a mapping for it, cannot be read at all. Nothing was changed.
+        NotAllowed: the person may not bring data into this workflow.
+        WorkflowInvalid: there is no such workflow.
+    """
+    what = kind_of(kind)
+    workflow, remembered = _allowed(database, person_id, workflow_key, what)
+    sheet = read_sheet(name, content)
+    levels = workflow.policy.segments
+    matches = match_headers(sheet.headers, what, levels, remembered=remembered, given=mapping)
+    texts = pd.DataFrame(
+        {match.column: sheet.cells[sheet.headers.index(match.header)] for match in matches}, index=sheet.cells.index
+    )
+    incoming = _Incoming(
+        kind=what,
+        name=name,
+        file_hash=hashlib.sha256(content).hexdigest(),
+        texts=texts,
+        row_numbers=pd.Series(texts.index, index=texts.index),
+        mapping=to_remember(matches, sheet.headers, what, levels, remembered=remembered, given=mapping),
+        misshapen=sheet.misshapen,
+        left_over={row: _left_over(cells) for row, cells in sheet.left_over.items()},
+    )
+    done = (
+        _rehearse(database, person_id, workflow, incoming)
+        if dry_run
+        else _perform(database, person_id, workflow, incoming, progress or _silent)
+    )
+    taken = {match.header for match in matches}
+    left_out = tuple(header for header in sheet.headers if header and header not in taken)
+    return replace(done.summary, mapping=matches, left_out=left_out)
+
+
+def guess_mapping(
+    database: Database, *, person_id: int, workflow_key: str, kind: str, name: str, content: bytes
+) -> FileLook:
+    """Which of a file's columns would be taken for what, and why; a required one may still be missing.
+
+    Raises:
+        FileRefused: the file cannot be read.
+        NotAllowed: the person may not bring data into this workflow.
+    """
+    what = kind_of(kind)
+    workflow, remembered = _allowed(database, person_id, workflow_key, what)
+    levels = workflow.policy.segments
+    headers = read_sheet(name, content).headers
+    matches = match_headers(headers, what, levels, remembered=remembered, must_be_complete=False)
+    return FileLook(headers, tuple(column.name for column in columns_of(what, levels)), matches)
+
+
+@again(in_doubt=False)
+def retry_rows(database: Database, *, person_id: int, fixes: Mapping[int, Mapping[str, str]]) -> ImportSummary:
+    """Try rows that were set aside again, corrected: the ones that pass go in, the others say what is wrong now.
+
+    Args:
+        fixes: id of a set-aside row → canonical column → its new text; an empty mapping tries the row as it is.
+
+    Raises:
+        RowsNotOpen: a row is no longer open, or the rows are of different kinds or workflows.
+        NotAllowed: the person may not bring data into the workflow.
+    """
+    with database.reading() as session:
+        who = people.principal(session, person_id)
+        workflow, rows = _rows_of_one_kind(session, fixes)
+        who.require(Task.IMPORT, workflow.id)
+    incoming = _corrected(rows, fixes)
+    return _perform(database, person_id, workflow, incoming, _silent, retried=True).summary
+
+
+@again(in_doubt=False)
+def dismiss_rows(database: Database, *, person_id: int, row_ids: Collection[int]) -> int:
+    """Put set-aside rows away for good; they stay on record. Returns how many.
+
+    Raises:
+        RowsNotOpen: a row is no longer open, or the rows are of different kinds or workflows.
+        NotAllowed: the person may not bring data into the workflow.
+    """
+    with database.writing() as session:
+        who = people.principal(session, person_id)
+        workflow, rows = _rows_of_one_kind(session, row_ids)
+        who.require(Task.IMPORT, workflow.id)
+        ids = [row.id for row in rows]
+        imports.resolve(session, ids, imports.DISMISSED, person_id=person_id, now=database_now(session))
+        audit.record(session, "rows_dismissed", actor_id=person_id, workflow_id=workflow.id, details={"rows": ids})
+        return len(ids)
+
+
+def list_imports(database: Database, *, person_id: int, workflow_key: str) -> pd.DataFrame:
+    """Past imports, the newest first, columns as in ``storage.imports.listed``."""
+    with database.reading() as session:
+        workflow = workflows.get(session, workflow_key)
+        _require_sight(people.principal(session, person_id), workflow)
+        return imports.listed(session, workflow.id)
+
+
+def list_set_aside(database: Database, *, person_id: int, workflow_key: str) -> list[SetAside]:
+    """Rows that wait for a correction, the oldest first."""
+    with database.reading() as session:
+        workflow = workflows.get(session, workflow_key)
+        _require_sight(people.principal(session, person_id), workflow)
+        return imports.list_set_aside(session, workflow.id)
+
+
+def count_set_aside(database: Database, *, person_id: int, workflow_key: str) -> int:
+    """How many rows wait for a correction; ``list_set_aside`` gives the oldest of them."""
+    with database.reading() as session:
+        workflow = workflows.get(session, workflow_key)
+        _require_sight(people.principal(session, person_id), workflow)
+        return imports.count_set_aside(session, workflow.id)
+
+
+# --- how it is done ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Incoming:
+    """Rows on their way in, from a file or from what was set aside."""
+
+    kind: Kind
+    name: str
+    file_hash: str
+    texts: pd.DataFrame  #: canonical column (or attribute) → text
+    row_numbers: pd.Series  #: label in ``texts`` → row as a spreadsheet counts it
+    mapping: Mapping[str, str]  #: to be remembered; empty where no file told it
+    misshapen: Mapping[int, int] = field(default_factory=dict)
+    #: Label → name → text of the cells beyond the header. They are kept with the row, and never read.
+    left_over: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    #: Rows that stay set aside whatever the checks say, as ``Findings.rows``.
+    unresolved: pd.DataFrame | None = None
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    summary: ImportSummary
+    aside: pd.DataFrame
+
+
+def _rehearse(database: Database, person_id: int, workflow: Workflow, incoming: _Incoming) -> _Outcome:
+    checked = _checked(workflow, incoming)
+    with database.reading() as session:
+        people.principal(session, person_id).require(Task.IMPORT, workflow.id)
+        matched = matching.match(session, workflow, incoming.kind, checked.good)
+    return _told(workflow, incoming, checked, matched, batch=None)
+
+
+def _perform(
+    database: Database,
+    person_id: int,
+    workflow: Workflow,
+    incoming: _Incoming,
+    progress: Progress,
+    *,
+    retried: bool = False,
+) -> _Outcome:
+    checked = _checked(workflow, incoming)
+    doors.check()
+    with database.writing() as session:
+        people.principal(session, person_id).require(Task.IMPORT, workflow.id)
+        workflows.lock(session, workflow.id)
+        if workflows.by_id(session, workflow.id).policy_version != workflow.policy_version:
+            raise PolicyChanged(f"The policy of {workflow.title} changed while the file was read. Import it again.")
+        now = database_now(session)
+        matched = matching.match(session, workflow, incoming.kind, checked.good)
+        told = _told(workflow, incoming, checked, matched, batch=None)
+        batch = imports.record(
+            session,
+            workflow.id,
+            incoming.kind,
+            file_name=incoming.name,
+            file_hash=incoming.file_hash,
+            counts=told.summary.counts,
+            mapping=incoming.mapping,
+            person_id=person_id,
+        )
+        written = matching.write(
+            session, workflow, incoming.kind, matched.rows, import_id=batch, now=now, progress=_while_open(progress)
+        )
+        if retried:
+            _settle(session, incoming, told.aside, person_id=person_id)
+        else:
+            imports.set_aside(session, workflow.id, incoming.kind, batch, told.aside.drop(columns="row"))
+        _record(session, person_id, workflow, told.summary.counts, batch, written)
+    return replace(told, summary=replace(told.summary, batch=batch, after_decision=written.after_decision))
+
+
+def _checked(workflow: Workflow, incoming: _Incoming) -> Checked:
+    texts = incoming.texts
+    if incoming.unresolved is not None:
+        texts = texts.drop(index=incoming.unresolved["row"].tolist())
+    return check_rows(texts, incoming.kind, workflow.policy, misshapen=incoming.misshapen)
+
+
+def _told(
+    workflow: Workflow, incoming: _Incoming, checked: Checked, matched: Matched, *, batch: int | None
+) -> _Outcome:
+    pieces = [checked.aside, matched.aside]
+    if incoming.unresolved is not None:
+        pieces.append(incoming.unresolved)
+    aside = pd.concat(pieces, ignore_index=True)
+    aside["row_number"] = aside["row"].map(incoming.row_numbers)
+    aside = aside.sort_values("row_number", kind="stable")
+    fate = matched.rows["fate"].value_counts()
+    counts = Counts(
+        rows=len(incoming.texts),
+        accepted=int(fate.get(Fate.ACCEPTED, 0)),
+        unchanged=int(fate.get(Fate.UNCHANGED, 0)) + matched.repeats,
+        updated=int(fate.get(Fate.UPDATED, 0)),
+        set_aside=len(aside),
+        reasons={str(code): int(count) for code, count in aside["code"].value_counts().sort_index().items()},
+    )
+    shown = aside.head(SHOWN)[["row_number", "column", "code", "sentence"]].itertuples(index=False)
+    rows = tuple(AsideRow(int(row), column, code, sentence) for row, column, code, sentence in shown)
+    summary = ImportSummary(
+        incoming.name, workflow.key, incoming.kind, counts, batch, workflow.policy.timezone, aside=rows
+    )
+    labels = aside["row"].tolist()
+    read = _cells(incoming.texts.loc[labels])
+    cells = [{**row, **incoming.left_over.get(label, {})} for label, row in zip(labels, read, strict=True)]
+    aside["cells"] = pd.Series(cells, index=aside.index, dtype=object)
+    return _Outcome(summary, aside[["row", "row_number", "column", "code", "sentence", "cells"]])
+
+
+def _cells(texts: pd.DataFrame) -> list[dict[str, str]]:
+    """Of each row, column → text."""
+    return [{str(column): _storable(str(text)) for column, text in row.items()} for row in texts.to_dict("records")]
+
+
+def _left_over(cells: Mapping[int, str]) -> dict[str, str]:
+    return {f"{LEFT_OVER}{place}": _storable(text) for place, text in cells.items()}
+
+
+def _storable(text: str) -> str:
+    """``text`` without the character NUL, which JSON in a database cannot hold."""
+    return text.replace("\x00", "␀")
+
+
+def _settle(session: Session, incoming: _Incoming, aside: pd.DataFrame, *, person_id: int) -> None:
+    """After a retry: the rows that went in are fixed, the others say what is wrong with them now."""
+    failed = set(aside["row"].tolist())
+    fixed = [row for row in incoming.texts.index.tolist() if row not in failed]
+    imports.resolve(session, fixed, imports.FIXED, person_id=person_id, now=database_now(session))
+    again = aside.rename(columns={"row": "id"})[["id", "column", "code", "sentence", "cells"]]
+    imports.explain_again(session, again)
+
+
+def _record(session: Session, person_id: int, workflow: Workflow, counts: Counts, batch: int, written: Written) -> None:
+    details = {
+        "batch": batch,
+        **{name: getattr(counts, name) for name in ("rows", "accepted", "unchanged", "updated", "set_aside")},
+        "returned_items": list(written.returned),
+        "after_decision": list(written.after_decision),
+    }
+    audit.record(session, "import", actor_id=person_id, workflow_id=workflow.id, details=details)
+
+
+def _allowed(database: Database, person_id: int, workflow_key: str, kind: Kind) -> tuple[Workflow, Mapping[str, str]]:
+    with database.reading() as session:
+        who = people.principal(session, person_id)
+        workflow = workflows.get(session, workflow_key)
+        who.require(Task.IMPORT, workflow.id)
+        return workflow, imports.last_mapping(session, workflow.id, kind)
+
+
+def _require_sight(who: Principal, workflow: Workflow) -> None:
+    if not who.may(Task.IMPORT, workflow.id):
+        who.require(Task.SEE_QUEUE, workflow.id)
+
+
+def _rows_of_one_kind(session: Session, ids: Collection[int]) -> tuple[Workflow, list[SetAside]]:
+    found = imports.open_rows(session, ids)
+    missing = len(set(ids)) - len(found)
+    if missing or not found:
+        raise RowsNotOpen("Some of these rows are no longer set aside: somebody has dealt with them. Reload the page.")
+    if len({(workflow_id, row.kind) for workflow_id, row in found}) > 1:
+        raise RowsNotOpen("These rows are of several kinds. Choose rows of one kind.")
+    return workflows.by_id(session, found[0][0]), [row for _, row in found]
+
+
+def _corrected(rows: list[SetAside], fixes: Mapping[int, Mapping[str, str]]) -> _Incoming:
+    """The rows with their fixes, labelled by the id of the set-aside row."""
+    ids = pd.Index([row.id for row in rows], name="row")
+    cells = [{**row.cells, **fixes[row.id]} for row in rows]
+    texts = pd.DataFrame([_without_left_over(each) for each in cells], index=ids).fillna("").astype("str")
+    left_over = {
+        row.id: {name: text for name, text in new.items() if name.startswith(LEFT_OVER) and text.strip()}
+        for row, new in zip(rows, cells, strict=True)
+    }
+    same = [
+        row
+        for row, new in zip(rows, cells, strict=True)
+        if left_over[row.id] or (row.code in _ONLY_CORRECTED and new == row.cells)
+    ]
+    unresolved = pd.DataFrame(
+        [(row.id, row.column, row.code, row.sentence) for row in same], columns=["row", "column", "code", "sentence"]
+    )
+    return _Incoming(
+        kind=rows[0].kind,
+        name="rows set aside",
+        file_hash=hashlib.sha256(repr(sorted(fixes.items())).encode()).hexdigest(),
+        texts=texts,
+        row_numbers=pd.Series([row.row_number for row in rows], index=ids),
+        mapping={},
+        left_over=left_over,
+        unresolved=unresolved,
+    )
+
+
+def _without_left_over(cells: Mapping[str, str]) -> dict[str, str]:
+    return {name: text for name, text in cells.items() if not name.startswith(LEFT_OVER)}
+
+
+def _while_open(progress: Progress) -> Progress:
+    """``progress``, which ends the import, and so undoes it, when the server stops."""
+
+    def note(done: int, total: int) -> None:
+        doors.check()
+        progress(done, total)
+
+    return note
+
+
+def _silent(done: int, total: int) -> None:
+    """Nobody is watching."""

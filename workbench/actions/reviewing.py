@@ -1,0 +1,392 @@
+"""What a reviewer does: take an item, decide, undo, skip, comment. One transaction each, no Streamlit.
+
+Each action reads the person's grants again inside its transaction: what the page believed does not count.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from review_queue.errors import ChoiceInvalid, ItemNotFound, NotReady, UndoTooLate
+from review_queue.items import Act, Choice, Decision, Item, Outcome, SkipReason, Stage, State
+from review_queue.roles import Principal, Task
+from review_queue.rules import check_undo
+from review_queue.second_review import blinded
+from storage import assignments, audit, decisions, notes, outbox, people, placing, queue, workflows
+from storage.engine import Database, database_now
+from storage.placing import Surroundings
+from storage.queue import PassedUp
+from storage.tree import path_of
+from storage.workflows import Workflow
+from workbench.actions.again import again
+from workbench.actions.deciding import answered_before, note, server_of, settle, stored
+from workbench.stopping import doors
+
+#: How many items are put in order in one transaction, so that no click waits long for it.
+PLACED_AT_ONCE = 2_000
+#: For how long what items are placed against is taken as known: working it out looks at every item.
+AROUND_FOR = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What lies in front of a reviewer: the item, whether it is theirs to decide, and what they had typed."""
+
+    item: Item
+    mine: bool
+    draft: dict[str, Any]
+    opened_at: datetime  #: UTC, by the database's clock
+    last: Decision | None = None  #: the newest decision of this round that stands, final or not
+
+
+def keep_order(database: Database, known: dict[int, Surroundings]) -> None:
+    """Work lanes and scores out again where the clock has moved them on, and wake what was put off until now.
+
+    The server calls this beside its work, so that no reviewer's click waits for it; some items a transaction.
+
+    Args:
+        known: what items were placed against the last time, workflow by workflow; kept up to date here.
+    """
+    with database.reading() as session:
+        every = workflows.all(session)
+    for workflow in every:
+        with database.writing() as session:
+            queue.wake(session, workflow.id, now=database_now(session))
+        with database.reading() as session:
+            around = _around(session, workflow, known.get(workflow.id))
+        known[workflow.id] = around
+        looked_at = PLACED_AT_ONCE
+        while looked_at == PLACED_AT_ONCE:
+            doors.check()
+            with database.writing() as session:
+                looked_at = placing.place_due(
+                    session, workflow, around, now=database_now(session), limit=PLACED_AT_ONCE
+                )
+
+
+def _around(session: Session, workflow: Workflow, known: Surroundings | None) -> Surroundings:
+    now = database_now(session)
+    if known and known.policy_version == workflow.policy_version and now - known.at < AROUND_FOR:
+        return known
+    return placing.surroundings(session, workflow, now)
+
+
+@again(in_doubt=True)
+def take_next(database: Database, *, person_id: int, workflow: Workflow) -> Desk | None:
+    """The item that this person already holds, else the next one claimed for them; None when nothing waits.
+
+    What they skipped a while ago comes again only when there is nothing else.
+
+    Raises:
+        NotReady: the workflow is not open for review.
+        NotAllowed: the person may not review.
+    """
+    with database.writing() as session:
+        people.take_turns(session, person_id)
+        who = _reviewer(session, person_id, workflow)
+        return _next(session, who, workflow)
+
+
+@again(in_doubt=True)
+def open_item(database: Database, *, person_id: int, workflow: Workflow, item_id: int) -> Desk:
+    """The item in front of this person: claimed for them when it can be, else to read, with who has it.
+
+    Raises:
+        ItemNotFound: there is none, or it lies outside the person's scope.
+    """
+    with database.writing() as session:
+        people.take_turns(session, person_id)
+        who = people.principal(session, person_id)
+        item = queue.get_item(session, item_id, who, lock=True)
+        if item.workflow_id != workflow.id:
+            raise ItemNotFound(item_id)
+        now = database_now(session)
+        if who.may(Task.REVIEW, item.workflow_id) and not workflow.policy.missing_for_review():
+            _claim_this(session, who, workflow, item, now)
+        return _desk(session, who, workflow, item_id, now)
+
+
+@again(in_doubt=True)
+def submit_decision(database: Database, *, person_id: int, workflow: Workflow, choice: Choice) -> Decision:
+    """Store a reviewer's choice: decision, reason, item, audit event and outbox event together, or nothing.
+
+    The same key with the same content answers with the first decision, marked ``replayed``.
+
+    Raises:
+        KeyReused: the key came before with other content.
+        ItemAlreadyDecided: somebody decided this round already.
+        ClaimNotHeld, StaleContent, ReasonRequired, ChoiceInvalid, ItemNotOpen: see ``rules.decide``.
+    """
+    with database.writing() as session:
+        who = people.principal(session, person_id)
+        item = queue.get_item(session, choice.item_id, who, Task.REVIEW, lock=True)
+        fingerprint = decisions.hash_of_choice(person_id, choice)
+        return answered_before(session, choice.idempotency_key, fingerprint) or settle(
+            session, who, workflow, item, choice
+        )
+
+
+@again(in_doubt=True)
+def undo(database: Database, *, person_id: int, workflow: Workflow, decision_id: int, key: str) -> Decision:
+    """Take a decision of one's own back within the policy's seconds; the item is in one's hands again, draft and all.
+
+    Raises:
+        UndoTooLate: too old, superseded, somebody else's, or the item has moved on.
+    """
+    with database.writing() as session:
+        who = people.principal(session, person_id)
+        done = decisions.by_id(session, decision_id)
+        if done is None:
+            raise UndoTooLate(0, "there is no such decision.")
+        item = queue.get_item(session, done.item_id, who, Task.REVIEW, lock=True)
+        repeated = answered_before(session, key, decisions.request_hash(person_id, {"undo": decision_id}))
+        if repeated is not None:
+            return repeated
+        _check_undo(session, done, item, who, workflow)
+        return _undo(session, who, workflow, item, done, key)
+
+
+@again(in_doubt=True)
+def undoable(database: Database, *, person_id: int, workflow: Workflow) -> Decision | None:
+    """This person's last decision, while it can still be undone."""
+    with database.reading() as session:
+        since = database_now(session) - timedelta(seconds=workflow.policy.undo_seconds)
+        return decisions.undoable(session, person_id, workflow.id, since=since)
+
+
+@again(in_doubt=True)
+def skip_item(
+    database: Database, *, person_id: int, item_id: int, fence: int, reason: SkipReason, note: str = ""
+) -> None:
+    """Give an item back to the queue undecided, saying why. The draft is kept.
+
+    Raises:
+        ChoiceInvalid: the reason is "other", and the note does not say which.
+    """
+    if reason is SkipReason.OTHER and not note.strip():
+        raise ChoiceInvalid(item_id, "say in a few words why you skip it.")
+    with database.writing() as session:
+        who = people.principal(session, person_id)
+        if queue.release(session, who, item_id, fence, now=database_now(session)):
+            item = queue.get_item(session, item_id, who)
+            assignments.skip(session, item, person_id, reason, note.strip())
+            audit.record(
+                session,
+                "item.skipped",
+                actor_id=person_id,
+                workflow_id=item.workflow_id,
+                item_id=item_id,
+                details={"fence": fence, "reason": reason},
+            )
+
+
+@again(in_doubt=True)
+def renew_claim(database: Database, *, person_id: int, workflow: Workflow, item_id: int, fence: int) -> bool:
+    """Keep holding an item while its page is open; false when somebody else has it."""
+    with database.writing() as session:
+        who = people.principal(session, person_id)
+        return queue.renew(session, who, item_id, fence, now=database_now(session), ttl=_ttl(workflow))
+
+
+@again(in_doubt=True)
+def save_draft(database: Database, *, person_id: int, item: Item, body: dict[str, Any]) -> None:
+    """Keep what a reviewer has typed so far; it survives a reload, another tab, another replica."""
+    with database.writing() as session:
+        who = people.principal(session, person_id)
+        queue.get_item(session, item.id, who, Task.REVIEW)
+        notes.save_draft(session, item.id, person_id, item.round, body)
+
+
+@again(in_doubt=True)
+def open_evidence(database: Database, *, person_id: int, item: Item, panel: str) -> None:
+    """Note that a reviewer looked behind the figures."""
+    with database.writing() as session:
+        who = people.principal(session, person_id)
+        queue.get_item(session, item.id, who)
+        notes.evidence_opened(session, item.id, person_id, item.fence, panel)
+
+
+@again(in_doubt=False)
+def comment(
+    database: Database, *, person_id: int, item_id: int, body: str, mentioned: Collection[int] = ()
+) -> list[str]:
+    """Leave a remark on an item for whoever looks at it next; the names of those whom it mentions.
+
+    Mentioned are the people in ``mentioned`` (ids), and whoever is written as @Name, if they may see the item.
+    """
+    if not body.strip():
+        raise ChoiceInvalid(item_id, "write the comment first.")
+    with database.writing() as session:
+        who = people.principal(session, person_id)
+        item = queue.get_item(session, item_id, who, Task.REVIEW)
+        others = [person for person in _who_see(session, item) if person.person_id != person_id]
+        named = _named(body, {person.name for person in others})
+        told = [person for person in others if person.person_id in mentioned or person.name in named]
+        notes.add_comment(session, item_id, person_id, body.strip(), [person.person_id for person in told])
+        audit.record(
+            session,
+            "item.commented",
+            actor_id=person_id,
+            workflow_id=item.workflow_id,
+            item_id=item_id,
+            details={"mentioned": [person.person_id for person in told]},
+        )
+        return [person.name for person in told]
+
+
+@again(in_doubt=True)
+def read_comments(database: Database, *, person_id: int, item_id: int) -> None:
+    """Note that this person has read what was written on the item, so that mentions there no longer wait."""
+    with database.writing() as session:
+        queue.require_visible(session, people.principal(session, person_id), item_id)
+        notes.mentions_seen(session, item_id, person_id)
+
+
+def mentionable(database: Database, *, person_id: int, item_id: int) -> dict[int, str]:
+    """Whom a comment on the item can mention: everybody else who may see it, id → name."""
+    with database.reading() as session:
+        item = queue.get_item(session, item_id, people.principal(session, person_id))
+        return {who.person_id: who.name for who in _who_see(session, item) if who.person_id != person_id}
+
+
+def _who_see(session: Session, item: Item) -> list[Principal]:
+    path = path_of(item.segments)
+    return [
+        who
+        for who in people.who_may(session, Task.SEE_QUEUE, item.workflow_id)
+        if who.may_at(Task.SEE_QUEUE, item.workflow_id, path)
+    ]
+
+
+def _named(body: str, names: Collection[str]) -> set[str]:
+    """Those of the names that stand in the text as @name, as a whole, in small or capital letters.
+
+    Where one name begins another, the longer one that fits is meant.
+    """
+    if not names:
+        return set()
+    any_of = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
+    said = {name.casefold() for name in re.findall(rf"(?<!\w)@({any_of})(?!\w)", body, re.IGNORECASE)}
+    return {name for name in names if name.casefold() in said}
+
+
+def _reviewer(session: Session, person_id: int, workflow: Workflow) -> Principal:
+    who = people.principal(session, person_id)
+    who.require(Task.REVIEW, workflow.id)
+    missing = workflow.policy.missing_for_review()
+    if missing:
+        raise NotReady(workflow.title, ", ".join(missing))
+    return who
+
+
+def _next(session: Session, who: Principal, workflow: Workflow) -> Desk | None:
+    now, ttl = database_now(session), _ttl(workflow)
+    held = queue.held_by(session, who, workflow.id)
+    if held is not None:
+        item = queue.get_item(session, held, who, lock=True)
+        queue.renew(session, who, held, item.fence, now=now, ttl=ttl)
+        return _desk(session, who, workflow, held, now)
+    claim, passed_up = queue.claim_next(session, server_of(session, who, now), workflow.id, now=now, ttl=ttl)
+    for passed in passed_up:
+        _passed_up(session, workflow, passed)
+    if claim is None:
+        return None
+    _claimed(session, who, workflow, claim.item_id, claim.fence, now)
+    return _desk(session, who, workflow, claim.item_id, now)
+
+
+def _claim_this(session: Session, who: Principal, workflow: Workflow, item: Item, now: datetime) -> None:
+    if item.state is State.CLAIMED and item.holder_id == who.person_id:
+        queue.renew(session, who, item.id, item.fence, now=now, ttl=_ttl(workflow))
+        return
+    claim = queue.claim_this(session, server_of(session, who, now), item.id, now=now, ttl=_ttl(workflow))
+    if claim is not None:
+        _claimed(session, who, workflow, claim.item_id, claim.fence, now)
+
+
+def _claimed(session: Session, who: Principal, workflow: Workflow, item_id: int, fence: int, now: datetime) -> None:
+    note(session, "item.claimed", who, workflow, item_id, details={"fence": fence})
+    _give_back_surplus(session, who, workflow, now)
+
+
+def _give_back_surplus(session: Session, who: Principal, workflow: Workflow, now: datetime) -> None:
+    for released in queue.release_oldest(session, who, workflow.id, keep=workflow.policy.wip_limit, now=now):
+        note(session, "item.released", who, workflow, released, details={"because": "too many held"})
+
+
+def _passed_up(session: Session, workflow: Workflow, item: PassedUp) -> None:
+    audit.record(
+        session,
+        "item.passed_up",
+        actor_id=None,
+        workflow_id=workflow.id,
+        item_id=item.item_id,
+        details={"because": "claims ran out", "fence": item.fence, "level": item.level},
+    )
+
+
+def _desk(session: Session, who: Principal, workflow: Workflow, item_id: int, now: datetime) -> Desk:
+    item = queue.get_item(session, item_id, who)
+    last = decisions.standing(session, item_id, item.round)
+    mine = item.state is State.CLAIMED and item.holder_id == who.person_id and who.may(Task.REVIEW, workflow.id)
+    is_told = last is not None and last.act is not Act.UNDO and item.stage is not Stage.SECOND
+    return Desk(
+        item=blinded(item),
+        mine=mine,
+        draft=notes.draft(session, item_id, who.person_id, item.round),
+        opened_at=now,
+        last=last if is_told else None,
+    )
+
+
+def _check_undo(session: Session, done: Decision, item: Item, who: Principal, workflow: Workflow) -> None:
+    last = decisions.standing(session, item.id, item.round)
+    if last is None or last.id != done.id or done.act is not Act.DECIDE:
+        raise UndoTooLate(item.id, "this decision no longer stands, so there is nothing to undo.")
+    check_undo(
+        done,
+        item,
+        reviewer_id=who.person_id,
+        fence=decisions.fence_of(session, done.id),
+        now=database_now(session),
+        seconds=workflow.policy.undo_seconds,
+    )
+
+
+def _undo(session: Session, who: Principal, workflow: Workflow, item: Item, done: Decision, key: str) -> Decision:
+    now = database_now(session)
+    went_up = done.outcome is Outcome.ESCALATE or (item.stage is Stage.SETTLING and done.stage is not Stage.SETTLING)
+    level, ttl = max(item.level - went_up, 0), _ttl(workflow)
+    claim = queue.reclaim(session, who, item, level=level, stage=done.stage, now=now, ttl=ttl)
+    undone = replace(item, fence=claim.fence, stage=done.stage)
+    undo_id = decisions.record_undo(session, undone, done, key=key, actor_id=who.person_id, workflow=workflow, now=now)
+    note(session, "decision.undone", who, workflow, item.id, undo_id, {"undone": done.id, "fence": claim.fence})
+    _give_back_surplus(session, who, workflow, now)
+    if done.outcome is not None and done.outcome.is_final and not done.is_provisional:
+        outbox.decision_undone(session, item, undo_id, done.id)
+    notes.save_draft(session, item.id, who.person_id, item.round, _draft_of(session, workflow, item, done))
+    return stored(session, undo_id)
+
+
+def _draft_of(session: Session, workflow: Workflow, item: Item, done: Decision) -> dict[str, Any]:
+    """The form as it stood when the undone decision was sent, so that nothing has to be typed again."""
+    panel = None if done.outcome is Outcome.ACCEPT_AI else done.outcome
+    body: dict[str, Any] = {"panel": panel, "final": done.final_value, "note": done.note}
+    if item.deferred_until is not None:
+        body["until"] = item.deferred_until.astimezone(workflow.policy.zone).date().isoformat()
+    reason = decisions.reason_of(session, done.id)
+    if reason is None:
+        return body
+    fields = {**asdict(reason), "secondary": list(reason.secondary)}
+    dates = {name: value.isoformat() for name, value in fields.items() if isinstance(value, date)}
+    return {**body, **fields, **dates}
+
+
+def _ttl(workflow: Workflow) -> timedelta:
+    return timedelta(minutes=workflow.policy.claim_minutes)

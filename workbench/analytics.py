@@ -1,0 +1,324 @@
+"""From the database through a measure to a table, for a screen or the command line. No Streamlit here."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+import pandas as pd
+
+from review_queue.items import Lane
+from review_queue.measures import latency as timing
+from review_queue.measures.ageing import ageing, open_reviews
+from review_queue.measures.ai_health import ai_health
+from review_queue.measures.latency import Clock, durations, hours_until, latency, survival
+from review_queue.measures.overrides import ENOUGH, overrides, reason_shares
+from review_queue.measures.value_added import value_added
+from review_queue.reasons import REASONS
+from review_queue.roles import Task
+from storage import people, workflows
+from storage.engine import Database, database_now
+from storage.reports import ATTRIBUTE, SEGMENT, reviews
+from storage.workflows import Workflow
+
+#: Reviews from which a Kaplan–Meier percentile is shown (METHODS 9).
+ENOUGH_TIMES = 20
+#: A cell that begins with one of these is run as a formula by spreadsheets.
+RISKY = ("=", "+", "-", "@", "\t", "\r", "\n")
+LANE = "lane"
+
+
+class ReportName(StrEnum):
+    """The reports that there are."""
+
+    LATENCY = "latency"
+    AGEING = "ageing"
+    OVERRIDES = "overrides"
+    VALUE_ADDED = "value-added"
+    AI_HEALTH = "ai-health"
+
+
+class ColumnUnknown(ValueError):
+    """A column to group by that this workflow's reviews do not have."""
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        super().__init__(f"There is nothing called {name!r} to group by. Choose one of: {', '.join(known)}.")
+
+
+@dataclass(frozen=True)
+class Reviews:
+    """The reviews of one workflow that somebody may see, as they were known at an instant."""
+
+    workflow: Workflow
+    as_of: datetime  #: UTC
+    table: pd.DataFrame  #: as ``storage.reports.reviews`` gives it
+
+    @property
+    def tolerance(self) -> float:
+        return self.workflow.policy.tolerance
+
+    def only(self, keep: pd.Series) -> Reviews:
+        """The reviews for which ``keep`` is true."""
+        return replace(self, table=self.table[keep])
+
+    def since(self, days: int | None, *, column: str) -> Reviews:
+        """The reviews whose ``column`` lies in the last so many days; None keeps all."""
+        if days is None:
+            return self
+        return self.only(self.table[column] >= pd.Timestamp(self.as_of - timedelta(days=days)))
+
+
+@dataclass(frozen=True)
+class Report:
+    """What ``workbench report`` prints."""
+
+    name: ReportName
+    workflow: str
+    as_of: datetime
+    rows: list[dict[str, Any]]
+
+    def as_json(self) -> dict[str, Any]:
+        return {"report": self.name.value, "workflow": self.workflow, "as_of": self.as_of, "rows": self.rows}
+
+
+def read(database: Database, *, person_id: int, workflow_key: str, as_of: datetime | None = None) -> Reviews:
+    """The reviews of a workflow inside the person's scope, as of now unless another instant is given.
+
+    Raises:
+        WorkflowInvalid: there is no such workflow.
+        NotAllowed: the person may not see analytics in it.
+    """
+    with database.reading() as session:
+        who = people.principal(session, person_id)
+        workflow = workflows.get(session, workflow_key)
+        who.require(Task.SEE_ANALYTICS, workflow.id)
+        instant = as_of or database_now(session)
+        return Reviews(workflow, instant, reviews(session, workflow, instant, within=who))
+
+
+def report(
+    database: Database,
+    name: ReportName,
+    *,
+    person_id: int,
+    workflow_key: str,
+    as_of: datetime | None = None,
+    by: str | None = None,
+    clock: Clock = Clock.CYCLE,
+) -> Report:
+    """One of the reports of DESIGN section 7.
+
+    Raises:
+        ColumnUnknown: ``by`` names nothing that these reviews can be grouped by.
+    """
+    known = read(database, person_id=person_id, workflow_key=workflow_key, as_of=as_of)
+    groups = None if by is None else group_by(known, by, week_of=_WEEK_OF.get(name, "created_at"))
+    return Report(name, workflow_key, known.as_of, rows_of(_MEASURES[name](known, groups, clock)))
+
+
+def group_by(known: Reviews, by: str, *, week_of: str = "created_at") -> pd.Series:
+    """What group each review is in: a segment level, ``reviewer``, ``reason``, ``week``, or an imported attribute.
+
+    ``week`` is the ISO week, in the workflow's zone, of the time in the column ``week_of``.
+
+    Raises:
+        ColumnUnknown: there is no such column.
+    """
+    table = known.table
+    if by in ("reviewer", "reason"):
+        return table[by]
+    if by == "week":
+        days = table[week_of].dt.tz_convert(known.workflow.policy.zone).dt.tz_localize(None).dt.normalize()
+        return days.map({day: day.strftime("%G-W%V") for day in days.dropna().unique()})  # one text a day, not a row
+    for prefix in (SEGMENT, ATTRIBUTE):
+        if prefix + by in table:
+            return table[prefix + by]
+    raise ColumnUnknown(by, columns_to_group_by(table))
+
+
+def columns_to_group_by(table: pd.DataFrame) -> list[str]:
+    """The names that ``--by`` takes for these reviews."""
+    further = [
+        column.removeprefix(prefix) for prefix in (SEGMENT, ATTRIBUTE) for column in table if column.startswith(prefix)
+    ]
+    return list(dict.fromkeys(["reviewer", "reason", "week", *further]))
+
+
+def rows_of(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows as plain Python values; unknown is None."""
+    plain = table.astype("object").where(table.notna(), None)
+    return [{str(name): value for name, value in row.items()} for row in plain.to_dict("records")]
+
+
+def csv_of(table: pd.DataFrame) -> bytes:
+    """The table as CSV (UTF-8, marked as such for spreadsheets); text that a spreadsheet would run is made inert."""
+    safe = table.copy()
+    for column in safe.columns:
+        safe[column] = safe[column].map(_inert)
+    # Text is quoted, or a bare carriage return would begin a new row with whatever follows it.
+    return safe.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC).encode("utf-8-sig")
+
+
+# --- tables for the screens ----------------------------------------------------------------------------------------
+
+
+def groups_for(known: Reviews, by: str) -> pd.Series:
+    """The groups of a chart: ``lane`` by its title, or the names in a column ``segment_<level>``; never people."""
+    if by == LANE:
+        return known.table[LANE].map({lane.value: lane.title for lane in Lane})
+    return known.table[by]
+
+
+def splits(known: Reviews) -> list[str]:
+    """What a chart can be split by: ``lane``, and the column of each segment level."""
+    return [LANE, *(SEGMENT + level for level in known.workflow.policy.segments)]
+
+
+def ageing_by(known: Reviews, by: str) -> pd.DataFrame:
+    """Open items by age, a row for each group, as ``measures.ageing`` gives it."""
+    return ageing(known.table, as_of=known.as_of, groups=groups_for(known, by))
+
+
+def waiting_items(known: Reviews, by: str) -> pd.DataFrame:
+    """Every open item: ``group, series, period, age_hours, overdue``, oldest first."""
+    waiting = open_reviews(known.table, as_of=known.as_of).assign(group=groups_for(known, by))
+    columns = ["group", "series", "period", "age_hours", "overdue"]
+    return waiting.sort_values("age_hours", ascending=False)[columns].reset_index(drop=True)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long decisions take, open items counted."""
+
+    n: int  #: reviews watched
+    open: int  #: of them, still undecided
+    curve: pd.DataFrame  #: as ``measures.latency.survival`` gives it
+    still_open: pd.DataFrame  #: ``hours`` waited so far, a row for each open item
+
+    def hours(self, done: float, *, of: str = "waiting") -> float:
+        """By when a share ``done`` is decided, in hours; NaN if that has not been seen or is too few to say."""
+        return hours_until(self.curve, done, of=of) if self.n >= ENOUGH_TIMES else float("nan")
+
+
+def time_to_decision(known: Reviews) -> Timing:
+    """The Kaplan–Meier curve from coming in to decision."""
+    times = durations(known.table, as_of=known.as_of)
+    return Timing(len(times), int(times["open"].sum()), survival(times), times.loc[times["open"], ["hours"]])
+
+
+def latency_by(known: Reviews, by: str) -> pd.DataFrame:
+    """Time to decision by group, as ``measures.latency`` gives it, without percentiles where there are too few."""
+    table = latency(known.table, as_of=known.as_of, groups=groups_for(known, by))
+    percentiles = [column for column in timing.COLUMNS if column.endswith("_hours")]
+    table.loc[table["n"] < ENOUGH_TIMES, percentiles] = float("nan")
+    return table
+
+
+def overrides_overall(known: Reviews) -> pd.Series:
+    """Count, rate and Wilson interval over all of them, as ``measures.overrides`` gives them."""
+    return overrides(known.table, tolerance=known.tolerance).iloc[0]
+
+
+def overrides_by(known: Reviews, by: str) -> pd.DataFrame:
+    """Override rates by group; below 20 decisions only the counts."""
+    return _counts_only(overrides(known.table, tolerance=known.tolerance, groups=groups_for(known, by)))
+
+
+def overrides_by_week(known: Reviews) -> pd.DataFrame:
+    """Override rates by the week of the decision; ``week`` is its Monday. Below 20 decisions only the counts."""
+    groups = group_by(known, "week", week_of="decided_at")
+    table = _counts_only(overrides(known.table, tolerance=known.tolerance, groups=groups))
+    mondays = pd.to_datetime(table["group"] + "-1", format="%G-W%V-%u")
+    return table.assign(week=mondays)
+
+
+def reasons_given(known: Reviews) -> pd.DataFrame:
+    """The shares of the reasons among overrides, with the ``name`` of each code. Below 20 overrides only the counts."""
+    table = reason_shares(known.table, tolerance=known.tolerance)
+    names = {code: reason.name for code, reason in REASONS.items()}
+    named = table.assign(name=table["reason"].map(names).fillna(table["reason"]).fillna("no reason recorded"))
+    named.loc[named["of"] < ENOUGH, ["share", "low", "high"]] = float("nan")
+    return named
+
+
+# --- answers in a sentence -----------------------------------------------------------------------------------------
+
+
+def ageing_answer(known: Reviews) -> str:
+    """How much waits, how old it is, and how long a decision takes, in two sentences."""
+    row = ageing(known.table, as_of=known.as_of).iloc[0]
+    if row["open"] == 0:
+        return "Nothing is waiting."
+    overdue = f"{row['overdue']} past the deadline" if row["overdue"] else "none past its deadline"
+    items = "1 item is" if row["open"] == 1 else f"{row['open']:,} items are"
+    return f"{items} open, {overdue}; the oldest has waited {duration(row['oldest_hours'])}."
+
+
+def latency_answer(timing: Timing) -> str:
+    """By when half and 85 in 100 are decided, with the interval of the half, or that it is too early to say."""
+    if timing.n < ENOUGH_TIMES:
+        return f"Time to a decision: can't tell yet, {timing.n} of {ENOUGH_TIMES} reviews needed."
+    half, most = timing.hours(0.5), timing.hours(0.85)
+    longest = timing.still_open["hours"].max()
+    if pd.isna(half):
+        return f"Time to a decision: fewer than half are decided so far; half take more than {duration(longest)}."
+    low, high = timing.hours(0.5, of="low"), timing.hours(0.5, of="high")
+    upper = duration(high) if pd.notna(high) else "more"
+    interval = f" (95 % interval {duration(low)} to {upper})" if pd.notna(low) else ""
+    rest = f"85 in 100 within {duration(most)}" if pd.notna(most) else f"85 in 100 take more than {duration(longest)}"
+    return (
+        f"Half are decided within {duration(half)}{interval}, {rest}; {timing.open:,} of {timing.n:,} are still open."
+    )
+
+
+def override_answer(row: pd.Series) -> str:
+    """How often people went against the AI, with its interval, or that it is too early to say."""
+    if row["n"] < ENOUGH:
+        return f"Can't tell yet: {row['n']} of {ENOUGH} decisions needed."
+    return (
+        f"In {row['rate']:.1%} of decisions (95 % interval {row['low']:.1%} to {row['high']:.1%}): "
+        f"{row['overrides']:,} of {row['n']:,}."
+    )
+
+
+def override_footnote(known: Reviews) -> str:
+    """What counts as an override here, and how to read the rate."""
+    return (
+        f"An override differs from the AI's value by more than {known.tolerance:.1%} of it. Neither a low nor a high "
+        f"rate says by itself that something is wrong. Groups below {ENOUGH} decisions show counts only, in the table."
+    )
+
+
+def duration(hours: float) -> str:
+    """A stretch of time as people say it: minutes below two hours, days from two days on."""
+    if hours < 2:
+        return f"{max(round(hours * 60), 1)} min"
+    return f"{hours:.0f} hours" if hours < 48 else f"{hours / 24:.1f} days"
+
+
+def _counts_only(table: pd.DataFrame) -> pd.DataFrame:
+    table.loc[table["n"] < ENOUGH, ["rate", "low", "high"]] = float("nan")
+    return table
+
+
+def _inert(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(RISKY) else value
+
+
+_WEEK_OF = {ReportName.OVERRIDES: "decided_at", ReportName.VALUE_ADDED: "decided_at"}
+
+_Measure = Callable[[Reviews, "pd.Series | None", Clock], pd.DataFrame]
+
+_MEASURES: dict[ReportName, _Measure] = {
+    ReportName.LATENCY: lambda known, groups, clock: latency(
+        known.table, as_of=known.as_of, clock=clock, groups=groups
+    ),
+    ReportName.AGEING: lambda known, groups, _: ageing(known.table, as_of=known.as_of, groups=groups),
+    ReportName.OVERRIDES: lambda known, groups, _: overrides(known.table, tolerance=known.tolerance, groups=groups),
+    ReportName.VALUE_ADDED: lambda known, groups, _: value_added(known.table, groups=groups),
+    ReportName.AI_HEALTH: lambda known, groups, _: ai_health(known.table, groups=groups),
+}

@@ -1,0 +1,21 @@
+"""The script that Streamlit runs: frame the page, and run it. The page asks who is there; so it must, itself."""
+
+import streamlit as st
+
+from workbench import navigation, session
+from workbench.banner import banner
+from workbench.parts import untrusted_text
+
+# Before the navigation: it would fetch a page's icon from elsewhere to stand in the browser's tab.
+st.set_page_config(page_icon="⚖️", layout="wide")
+
+banner()
+user = session.signed_in_if_known()  # the page says why, if nobody is
+
+page = navigation.choose_page(user)
+st.set_page_config(page_title=f"{page.title} · Review workbench")
+if user is not None:
+    with st.sidebar:
+        untrusted_text(user.name)
+        st.button("Sign out", on_click=session.sign_out, icon=":material/logout:", key="frame-sign-out")
+page.run()

@@ -1,0 +1,161 @@
+"""Who is asking: from a browser's cookie in demo mode, from an identity provider's word otherwise.
+
+An identity is (issuer, subject). Roles come from our own table, read afresh each time; no claim grants any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from review_queue.roles import Principal, Role
+from storage import audit, people, sign_ins
+from storage.engine import Database
+from workbench.actions import releasing
+from workbench.actions.again import again
+
+#: What demo mode can be signed in as, in the order of the screen, and who that is.
+PERSONAS: dict[Role, str] = {
+    Role.REVIEWER: "Rita (reviewer)",
+    Role.DIRECTOR: "Dario (director)",
+    Role.MANAGER: "Mina (manager)",
+    Role.OWNER: "Omar (workflow owner)",
+    Role.AUDITOR: "Aiko (auditor)",
+    Role.ADMINISTRATOR: "Ada (administrator)",
+}
+
+#: After this long one signs in afresh, whatever the provider's cookie says.
+LASTS = timedelta(hours=12)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A person as an identity provider vouches for them."""
+
+    issuer: str
+    subject: str
+    name: str
+    email: str | None  #: for people to read; never a key
+
+
+@again(in_doubt=True)
+def sign_in_as(database: Database, token: str, role: Role) -> None:
+    """Demo mode: make the browser that holds ``token`` the persona of ``role``."""
+    try:
+        _sign_in_as(database, token, role)
+    except IntegrityError:  # two browsers were the first at once; the other's persona stands, and serves both
+        _sign_in_as(database, token, role)
+
+
+@again(in_doubt=True)
+def keep(database: Database, token: str, person_id: int) -> None:
+    """Note that the browser that holds ``token`` is ``person_id``'s, so that the gate lets its uploads pass."""
+    with database.reading() as session:
+        if sign_ins.person_of(session, token) == person_id:
+            return
+    with database.writing() as session:
+        sign_ins.start(session, token, person_id)
+        audit.record(session, "person.signed_in", actor_id=person_id)
+
+
+@again(in_doubt=True)
+def sign_out(database: Database, token: str) -> None:
+    """The browser that holds ``token`` is nobody again, and whoever it was holds no item any more."""
+    with database.writing() as session:
+        person_id = sign_ins.end(session, token)
+        if person_id is not None:
+            releasing.release_all(session, person_id)
+            audit.record(session, "person.signed_out", actor_id=person_id)
+
+
+def person_of_browser(database: Database, token: str) -> Principal | None:
+    """Who the browser that holds ``token`` is signed in as.
+
+    Raises:
+        NotAllowed: the account is disabled.
+    """
+    with database.reading() as session:
+        person_id = sign_ins.person_of(session, token)
+        return None if person_id is None else people.principal(session, person_id)
+
+
+def identity_of(claims: Mapping[str, Any], *, now: datetime) -> Identity | None:
+    """The identity in an ID token's claims; None if it names nobody, or signed in longer ago than ``LASTS``."""
+    issuer, subject, issued = claims.get("iss"), claims.get("sub"), claims.get("iat")
+    if not issuer or not subject or not isinstance(issued, int | float):
+        return None
+    if datetime.fromtimestamp(issued, UTC) <= now - LASTS:
+        return None
+    name = claims.get("name") or claims.get("preferred_username") or subject
+    return Identity(str(issuer), str(subject), str(name)[:400], claims.get("email"))
+
+
+def person_of_identity(database: Database, identity: Identity, *, administrators: Collection[str] = ()) -> Principal:
+    """The person behind ``identity``, added without any role the first time.
+
+    ``administrators``: ``issuer|subject`` of those who are administrators from their first sign-in.
+
+    Raises:
+        NotAllowed: the account is disabled.
+    """
+    bootstrap = f"{identity.issuer}|{identity.subject}" in administrators
+    with database.reading() as session:
+        known = _known(session, identity)
+        if known is not None and not (bootstrap and _never_administrator(session, known)):
+            return known
+    try:
+        return _admit(database, identity, bootstrap=bootstrap)
+    except IntegrityError:  # another tab of the same person was first
+        return _admit(database, identity, bootstrap=bootstrap)
+
+
+def _sign_in_as(database: Database, token: str, role: Role) -> None:
+    with database.writing() as session:
+        person_id = people.find(session, people.DEMO, role.value)
+        if person_id is None:
+            person_id = people.add(
+                session, issuer=people.DEMO, subject=role.value, name=PERSONAS[role], is_simulated=True
+            )
+            people.grant(session, person_id, role)
+            audit.record(session, "person.added", actor_id=person_id, details={"person_id": person_id})
+        sign_ins.start(session, token, person_id)
+        audit.record(session, "person.signed_in", actor_id=person_id)
+
+
+def _known(session: Session, identity: Identity) -> Principal | None:
+    person_id = people.find(session, identity.issuer, identity.subject)
+    return None if person_id is None else people.principal(session, person_id)
+
+
+def _never_administrator(session: Session, who: Principal) -> bool:
+    """The settings name the first administrators; whoever took the role back from one since has the last word."""
+    return not people.ever_held(session, who.person_id, Role.ADMINISTRATOR)
+
+
+def _admit(database: Database, identity: Identity, *, bootstrap: bool) -> Principal:
+    with database.writing() as session:
+        who = _known(session, identity)
+        if who is None:
+            person_id = people.add(
+                session,
+                issuer=identity.issuer,
+                subject=identity.subject,
+                name=identity.name,
+                email=identity.email,
+            )
+            audit.record(session, "person.added", actor_id=person_id, details={"person_id": person_id})
+            who = people.principal(session, person_id)
+        if bootstrap and _never_administrator(session, who):
+            people.grant(session, who.person_id, Role.ADMINISTRATOR)
+            audit.record(
+                session,
+                "role.granted",
+                actor_id=None,
+                details={"person_id": who.person_id, "role": Role.ADMINISTRATOR.value, "by": "settings"},
+            )
+        return people.principal(session, who.person_id)

@@ -1,0 +1,53 @@
+"""The ``workbench`` command: every subcommand by its name, and nothing else."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+import typer
+
+from workbench.commands import database, demo, importing, people, reporting, serving
+
+UNFORESEEN = 70
+
+app = typer.Typer(
+    help="A review workbench for forecasts.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("serve")(serving.serve)
+app.command("demo")(demo.demo)
+app.command("import")(importing.import_file)
+app.command("report")(reporting.report)
+app.command("check-config")(serving.check_config)
+
+db = typer.Typer(help="The database: schema and backups.", no_args_is_help=True)
+db.command("upgrade")(database.upgrade)
+db.command("current")(database.current)
+db.command("backup")(database.backup)
+db.command("restore")(database.restore)
+app.add_typer(db, name="db")
+
+workflow = typer.Typer(help="Workflows: what is under review, by what policy.", no_args_is_help=True)
+workflow.command("add")(importing.workflow_add)
+workflow.command("list")(importing.workflow_list)
+workflow.command("show")(importing.workflow_show)
+workflow.command("check")(importing.workflow_check)
+app.add_typer(workflow, name="workflow")
+
+who = typer.Typer(help="People and their roles.", no_args_is_help=True)
+who.command("list")(people.list_people)
+who.command("grant")(people.grant)
+who.command("revoke")(people.revoke)
+app.add_typer(who, name="people")
+
+
+def main() -> None:
+    """Run the command line. What nobody foresaw ends with its traceback and a code of its own."""
+    try:
+        app()
+    except Exception:  # Python's own code for it is 1, which here means "done, with rows set aside"
+        traceback.print_exc()
+        sys.exit(UNFORESEEN)

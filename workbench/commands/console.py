@@ -1,0 +1,79 @@
+"""What the commands share: the database made ready, who is acting, and refusals as exit codes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from review_queue.errors import ReviewError
+from review_queue.roles import Role
+from storage import audit, people, schema
+from storage.engine import Database, open_database
+from workbench.settings import SettingsInvalid, settings
+
+DONE = 0
+SET_ASIDE = 1  #: done, with rows set aside
+WRONG_USE = 2  #: wrong use or settings
+REFUSED = 3
+
+OPERATOR = "operator"
+
+
+def open_ready() -> Database:
+    """The database that the settings name, with its schema on the newest version."""
+    database = open_database(settings().database_url)
+    schema.upgrade(database)
+    return database
+
+
+def operator(database: Database) -> int:
+    """The person id of whoever runs the command line: they own the file or the password, so they hold every role."""
+    with database.writing() as session:
+        known = people.find(session, people.LOCAL, OPERATOR)
+        if known is not None:
+            return known
+        person_id = people.add(session, issuer=people.LOCAL, subject=OPERATOR, name="Command line")
+        for role in Role:
+            people.grant(session, person_id, role)
+        audit.record(session, "person.added", actor_id=person_id, details={"person_id": person_id})
+        return person_id
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Say a refusal on stderr and leave with its exit code. Anything unforeseen rises, with its traceback."""
+    try:
+        yield
+    except SettingsInvalid as problem:
+        for sentence in problem.problems:
+            typer.echo(sentence, err=True)
+        raise typer.Exit(WRONG_USE) from problem
+    except (OperationalError, InterfaceError) as problem:
+        typer.echo(f"The database does not answer: {_first_line(problem)}", err=True)
+        typer.echo("Check WORKBENCH_DATABASE_URL with `workbench check-config`, then try again.", err=True)
+        raise typer.Exit(REFUSED) from problem
+    except ReviewError as refusal:
+        typer.echo(str(refusal), err=True)
+        raise typer.Exit(REFUSED) from refusal
+
+
+def _first_line(problem: DBAPIError) -> str:
+    return str(problem.orig).strip().splitlines()[0]
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on stdout; times in ISO 8601, unknown as null."""
+    typer.echo(json.dumps(value, default=_plain, ensure_ascii=False, indent=2, allow_nan=False))
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    if hasattr(value, "item"):  # a number of NumPy's
+        return value.item()
+    raise TypeError(f"{type(value).__name__} has no JSON form here")

@@ -1,0 +1,217 @@
+"""What stands between the network and Streamlit, as plain ASGI: headers, the browser's cookie, and shut doors."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from base64 import b64encode
+from collections.abc import Callable
+from hashlib import sha256
+from http.cookies import SimpleCookie
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import streamlit
+from anyio import to_thread
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
+from starlette.responses import JSONResponse
+from starlette.status import WS_1008_POLICY_VIOLATION
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
+
+from workbench.session import BROWSER_COOKIE
+
+CONDITIONS = (b"if-none-match", b"if-modified-since")
+WANTED_COOKIE = "workbench_wanted"
+THIRTY_DAYS = 30 * 24 * 3600
+TEN_MINUTES = 600
+
+
+def _inline_scripts() -> str:
+    """The hashes of the scripts inside Streamlit's own page, which the policy lets run, and no other."""
+    page = (Path(streamlit.__file__).parent / "static" / "index.html").read_bytes()
+    found = re.findall(rb"<script>(.*?)</script>", page, re.DOTALL)
+    return " ".join(f"'sha256-{b64encode(sha256(script).digest()).decode()}'" for script in found)
+
+
+POLICY = "; ".join(
+    (
+        "default-src 'self'",
+        f"script-src 'self' {_inline_scripts()}".strip(),
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data: blob:",
+        "font-src 'self' data:",
+        "connect-src 'self'",
+        "worker-src 'self' blob:",
+        "object-src 'none'",
+        "base-uri 'self'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    )
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    # Within our own pages the address is known, so that one comes back to the page that one wanted.
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
+}
+TRANSPORT = "max-age=31536000; includeSubDomains"
+
+#: Streamlit's own doors that nobody of ours goes through.
+SHUT = ("/_stcore/metrics", "/_stcore/agent", "/_stcore/script-health-check")
+#: Doors for those who have signed in.
+GUARDED = ("/_stcore/upload_file", "/media")
+
+
+class SecurityHeaders:
+    """The security headers on every answer, errors and files included; ``Secure`` on every cookie over https."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update(HEADERS)
+                if scope["scheme"] == "https":
+                    headers["Strict-Transport-Security"] = TRANSPORT
+                    _secure_cookies(message)
+            await send(message)
+
+        await self.app(scope, receive, with_headers)
+
+
+class BrowserCookie:
+    """A random token for each browser, that no script can read: how a sign-in survives a reload."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or BROWSER_COOKIE in HTTPConnection(scope).cookies:
+            await self.app(scope, receive, send)
+            return
+        # A page that the browser still has would be answered without a type, and so without a cookie.
+        fresh = [(name, value) for name, value in scope["headers"] if name not in CONDITIONS]
+
+        async def with_cookie(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                if headers.get("content-type", "").startswith("text/html"):
+                    token = secrets.token_urlsafe(32)
+                    headers.append("Set-Cookie", _cookie(BROWSER_COOKIE, token, seconds=THIRTY_DAYS))
+            await send(message)
+
+        await self.app({**scope, "headers": fresh}, receive, with_cookie)
+
+
+class ShutDoors:
+    """404 at the doors that are not in use, 403 at uploads and files for those who have not signed in.
+
+    A socket is refused to whoever never loaded a page here: a page gives its browser the cookie that the socket brings.
+    """
+
+    def __init__(self, app: ASGIApp, *, is_signed_in: Callable[[str], bool]) -> None:
+        self.app = app
+        self.is_signed_in = is_signed_in
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        if scope["type"] == "websocket" and BROWSER_COOKIE not in HTTPConnection(scope).cookies:
+            await WebSocketClose(code=WS_1008_POLICY_VIOLATION)(scope, receive, send)
+        elif scope["type"] != "http":
+            await self.app(scope, receive, send)
+        elif path.startswith(SHUT):
+            await JSONResponse({"error": "not found"}, status_code=404)(scope, receive, send)
+        elif path.startswith(GUARDED) and not await self._may_pass(scope):
+            await JSONResponse({"error": "sign in first"}, status_code=403)(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+    async def _may_pass(self, scope: Scope) -> bool:
+        token = HTTPConnection(scope).cookies.get(BROWSER_COOKIE)
+        return token is not None and await to_thread.run_sync(self.is_signed_in, token)
+
+
+class WayBack:
+    """After a sign-in at the identity provider: back to the page that was wanted, and no tokens in the browser."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        if scope["type"] != "http" or path not in ("/auth/login", "/oauth2callback"):
+            await self.app(scope, receive, send)
+            return
+        leaving, request = path == "/auth/login", HTTPConnection(scope)
+        wanted = wanted_page(request.headers) if leaving else request.cookies.get(WANTED_COOKIE)
+
+        async def with_way_back(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                if leaving:
+                    _remember(message, wanted)
+                else:
+                    _drop_tokens(message)
+                    _lead_back(message, wanted)
+            await send(message)
+
+        await self.app(scope, receive, with_way_back)
+
+
+def wanted_page(headers: Headers) -> str | None:
+    """Path and query of the page of ours that a request came from, if it came from one."""
+    came_from = urlsplit(headers.get("referer", ""))
+    if came_from.netloc != headers.get("host") or not _is_ours(came_from.path):
+        return None
+    return f"{came_from.path}?{came_from.query}" if came_from.query else came_from.path
+
+
+def _remember(message: Message, wanted: str | None) -> None:
+    if wanted:
+        cookie = _cookie(WANTED_COOKIE, wanted, seconds=TEN_MINUTES)
+        MutableHeaders(scope=message).append("Set-Cookie", cookie)
+
+
+def _lead_back(message: Message, wanted: str | None) -> None:
+    headers = MutableHeaders(scope=message)
+    if wanted and _is_ours(wanted) and headers.get("location") == "/":
+        headers["Location"] = wanted
+        headers.append("Set-Cookie", _cookie(WANTED_COOKIE, "", seconds=0))
+
+
+def _is_ours(path: str) -> bool:
+    # Two slashes, or a backslash, would name another host.
+    return path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+
+
+def _cookie(name: str, value: str, *, seconds: int) -> str:
+    cookie = SimpleCookie({name: value})[name]
+    cookie["path"], cookie["max-age"], cookie["samesite"] = "/", str(seconds), "Lax"
+    cookie["httponly"] = True
+    return cookie.OutputString()
+
+
+def _secure_cookies(message: Message) -> None:
+    message["headers"] = [
+        (name, value + b"; Secure" if name.lower() == b"set-cookie" and b"; secure" not in value.lower() else value)
+        for name, value in message["headers"]
+    ]
+
+
+def _drop_tokens(message: Message) -> None:
+    """The provider's tokens serve nothing here, so they do not travel."""
+    message["headers"] = [
+        (name, value)
+        for name, value in message["headers"]
+        if not (name.lower() == b"set-cookie" and value.startswith(b"_streamlit_user_tokens"))
+    ]

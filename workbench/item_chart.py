@@ -1,0 +1,73 @@
+"""The chart of one item: where the series has been, and where each forecast says it goes."""
+
+from __future__ import annotations
+
+import altair as alt
+import pandas as pd
+
+from review_queue.items import Item
+from workbench.charts import COLOURS
+from workbench.reads import Surroundings
+
+HISTORY_SHOWN = 36
+
+
+def item_chart(item: Item, around: Surroundings, *, final: float | None) -> alt.LayerChart:
+    """History as a line, then the naive, AI (with its range), manual and final values at the item's period.
+
+    ``final``: the value as typed, in the unit; None while nothing was typed.
+    """
+    past = around.history.tail(HISTORY_SHOWN)
+    x = alt.X("period_start:T", title=None)
+    y = alt.Y("value:Q", title=item.unit, scale=alt.Scale(zero=False))
+    line = (
+        alt.Chart(past)
+        .mark_line(color=COLOURS["actual"], point=alt.OverlayMarkDef(size=12, color=COLOURS["actual"]))
+        .encode(
+            x=x,
+            y=y,
+            tooltip=[
+                alt.Tooltip("period_start:T", title="Period"),
+                alt.Tooltip("value:Q", title="Actual", format=",.4~f"),
+            ],
+        )
+    )
+    points = _points(item, around, final)
+    colour = alt.Color(
+        "who:N",
+        title=None,
+        scale=alt.Scale(domain=list(points["who"]), range=[COLOURS[kind] for kind in points["kind"]]),
+        legend=alt.Legend(orient="top", symbolOpacity=1),
+    )
+    dots = alt.Chart(points).mark_point(size=90, opacity=1, strokeWidth=2).encode(
+        x=x, y=y, color=colour,
+        # The final value starts as the AI's: hollow, so that the AI's shows through.
+        fill=alt.condition("datum.kind === 'final'", alt.value("transparent"), colour),
+        shape=alt.Shape("who:N", title=None, scale=alt.Scale(domain=list(points["who"]), range=list(points["shape"]))),
+        tooltip=[alt.Tooltip("who:N", title="Forecast"), alt.Tooltip("value:Q", title=item.unit, format=",.4~f")],
+    )  # fmt: skip
+    spread = (
+        alt.Chart(points.dropna(subset=["low", "high"]))
+        .mark_rule(color=COLOURS["ai"], strokeWidth=3, opacity=0.5)
+        .encode(
+            x=x,
+            y=alt.Y("low:Q"),
+            y2="high:Q",
+            tooltip=[alt.Tooltip("low:Q", format=",.4~f"), alt.Tooltip("high:Q", format=",.4~f")],
+        )
+    )
+    return alt.layer(line, spread, dots).properties(height=220)
+
+
+def _points(item: Item, around: Surroundings, final: float | None) -> pd.DataFrame:
+    ai = item.ai
+    rows = [
+        ("Naive", "naive", "cross", around.naive, None, None),
+        ("AI", "ai", "circle", ai.value if ai else None, ai.low if ai else None, ai.high if ai else None),
+        ("Manual", "manual", "square", item.manual.value if item.manual else None, None, None),
+        ("Final", "final", "diamond", final, None, None),
+    ]
+    columns = ["who", "kind", "shape", "value", "low", "high"]
+    points = pd.DataFrame([row for row in rows if row[3] is not None], columns=columns)
+    points["period_start"] = pd.Timestamp(item.period_start)
+    return points.astype({"low": float, "high": float, "value": float})

@@ -1,0 +1,89 @@
+"""What others did with an item before it came to this desk: gave it, skipped it, moved it on, reopened it, decided it.
+
+Names and notes are other people's text: they reach the screen as plain text only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import streamlit as st
+
+from review_queue.items import Item, Outcome
+from review_queue.reasons import REASONS
+from workbench.parts import amount, local_time, plain
+from workbench.reads import Look, Story
+from workbench.sitting import OUTCOME_WORDS, SKIP_WORDS, Sitting
+
+BLIND = "Second review: decide without seeing the AI's value or the first decision."
+MOVED_ON = {
+    Outcome.ESCALATE: "passed this up at",
+    Outcome.SEND_BACK: "sent this back at",
+    Outcome.DEFER: "put this off at",
+}
+SKIPS_SHOWN = 3
+
+
+def item_story(here: Sitting, item: Item, told: Story) -> None:
+    """Everything that whoever decides now should know of what was done before."""
+    if here.is_blind:
+        st.info(BLIND, icon=":material/visibility_off:")
+    lines = [plain(line) for line in _lines(here, item, told)]
+    if lines:
+        st.info("  \n".join(lines))
+    if told.to_settle:
+        _to_settle(here, item, told.to_settle)
+
+
+def _lines(here: Sitting, item: Item, told: Story) -> Iterator[str]:
+    if told.given is not None:
+        yield _given(here, item, *told.given)
+    yield from _moved_on(here)
+    if told.reopened is not None:
+        who, at = told.reopened.name, local_time(told.reopened.at)
+        yield _with_note(f"{who} reopened this at {at}", told.reopened.note)
+    for skip in told.skips[:SKIPS_SHOWN]:
+        who = "You" if skip.person_id == here.person_id else skip.name
+        said = f"{who} skipped this at {local_time(skip.skipped_at)}: {SKIP_WORDS[skip.reason]}"
+        yield f"{said} ({skip.note})" if skip.note else f"{said}."
+
+
+def _given(here: Sitting, item: Item, by: str, note: str) -> str:
+    if item.assigned_id == here.person_id:
+        return _with_note(f"{by} gave you this", note)
+    instead = ", in whose place you decide" if here.desk and here.desk.mine else ""
+    return _with_note(f"{by} gave this to {item.assigned_name}{instead}", note)
+
+
+def _moved_on(here: Sitting) -> Iterator[str]:
+    """What whoever had the item before asked or noted when they moved it on."""
+    last = here.desk.last if here.desk else None
+    if last is None or last.outcome is None or last.outcome.is_final:
+        return
+    who = "You" if last.actor_id == here.person_id else last.actor_name
+    yield _with_note(f"{who} {MOVED_ON[last.outcome]} {local_time(last.decided_at)}", last.note)
+
+
+def _with_note(said: str, note: str) -> str:
+    return f"{said}: {note}" if note else f"{said}."
+
+
+def _to_settle(here: Sitting, item: Item, looks: tuple[Look, ...]) -> None:
+    ask = "Two people decided this differently. Settle it: your value holds."
+    st.info(ask if here.desk and here.desk.mine else "Two people decided this differently; it waits to be settled.")
+    for column, look, name in zip(
+        st.columns(2, border=True), looks, ("First decision", "Second decision, blind"), strict=False
+    ):
+        with column:
+            _look(item, look, name)
+
+
+def _look(item: Item, look: Look, name: str) -> None:
+    done, reason = look.decision, look.reason
+    st.metric(name, amount(done.final_value, plain(item.unit)))
+    words = OUTCOME_WORDS[done.outcome] if done.outcome else ""
+    said = [f"{words} · {done.actor_name}, {local_time(done.decided_at)}"]
+    if reason is not None:
+        code = REASONS[reason.code].name if reason.code in REASONS else reason.code
+        said.append(_with_note(code, reason.text))
+    st.caption("  \n".join(plain(line) for line in said))

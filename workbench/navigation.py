@@ -1,0 +1,55 @@
+"""Every screen, once: where it is, what it is called, and who can ever use it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from review_queue.roles import Principal, Task
+
+PAGES = Path(__file__).parents[1] / "pages"
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """One page of the workbench."""
+
+    section: str
+    title: str
+    file: str
+    icon: str
+    task: Task  #: hidden from those who may never do it; the page and the action ask again
+
+    @property
+    def path(self) -> str:
+        """Where it is in the address."""
+        return self.file.removesuffix(".py").replace("_", "-")
+
+
+SCREENS = (
+    Screen("Work", "My desk", "my_desk.py", ":material/desk:", Task.SEE_QUEUE),
+    Screen("Work", "Review", "review.py", ":material/rate_review:", Task.REVIEW),
+    Screen("Work", "Queue", "queue.py", ":material/list:", Task.SEE_QUEUE),
+    Screen("Analytics", "Ageing", "ageing.py", ":material/hourglass:", Task.SEE_ANALYTICS),
+    Screen("Analytics", "Overrides", "overrides.py", ":material/call_split:", Task.SEE_ANALYTICS),
+    Screen("Data", "Data", "data.py", ":material/database:", Task.IMPORT),
+)
+
+
+def choose_page(user: Principal | None) -> Any:
+    """The page that the address names. All are known to Streamlit always, so that a link survives the sign-in."""
+    sections: dict[str, list[Any]] = {}
+    for place, screen in enumerate(SCREENS):
+        page = st.Page(
+            PAGES / screen.file,
+            title=screen.title,
+            icon=screen.icon,
+            url_path=screen.path,
+            default=place == 0,
+            visibility="visible" if user and user.may(screen.task) else "hidden",
+        )
+        sections.setdefault(screen.section, []).append(page)
+    return st.navigation(sections, position="sidebar" if user else "hidden")

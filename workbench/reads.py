@@ -1,0 +1,186 @@
+"""What the screens show, read inside the person's scope: one function a question, values out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pandas as pd
+from sqlalchemy.orm import Session
+
+from review_queue.errors import ItemNotFound
+from review_queue.items import Decision, Item, Lane, Reason, Stage
+from review_queue.periods import parse_period, seasons_back
+from storage import assignments, context, decisions, listing, notes, people, queue, serving
+from storage.assignments import Reopening, Skip
+from storage.engine import Database, database_now
+from storage.listing import Filter as Filter  # pages know these from here
+from storage.listing import Page as Page
+from storage.listing import Place as Place
+from storage.notes import Comment
+from storage.notes import Mention as Mention
+from storage.serving import COUNTED_TO as COUNTED_TO
+from workbench.actions.again import again
+from workbench.actions.deciding import server_of
+
+__all__ = [
+    "COUNTED_TO",
+    "Filter",
+    "Mention",
+    "MyDesk",
+    "Page",
+    "Place",
+    "Surroundings",
+    "my_desk",
+    "open_items",
+    "segment_choices",
+    "surroundings",
+    "waiting",
+    "workflow_of",
+]
+
+
+@dataclass(frozen=True)
+class MyDesk:
+    """One person's desk: how much waits, by lane, and what is theirs to look at first."""
+
+    waiting: dict[Lane, int]  #: counted up to ``storage.serving.COUNTED_TO``
+    held: pd.DataFrame
+    escalated: pd.DataFrame
+    came_back: pd.DataFrame
+    decided: pd.DataFrame
+    assigned: pd.DataFrame  #: to them, and to those in whose place they decide
+    mentions: list[Mention]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What surrounds an item: its past, and the seasonal naive forecast."""
+
+    history: pd.DataFrame  #: columns ``period_start`` and ``value``, oldest first
+    naive: float | None  #: as given, else last year's value of the same season
+
+
+@dataclass(frozen=True)
+class Look:
+    """One person's decision on an item, with the reason they gave."""
+
+    decision: Decision
+    reason: Reason | None
+
+
+@dataclass(frozen=True)
+class Story:
+    """What others did with an item before it came here."""
+
+    given: tuple[str, str] | None  #: who put it into the name that it is in, and their note (untrusted text)
+    skips: tuple[Skip, ...]  #: in this round, the newest first
+    reopened: Reopening | None
+    to_settle: tuple[Look, ...]  #: the first and the second decision, where they differ and one is to settle it
+
+
+def my_desk(database: Database, *, person_id: int, workflow_id: int) -> MyDesk:
+    """What is due, what needs judgement, what waits on this person and what came back to them."""
+    with database.reading() as session:
+        who, now = people.principal(session, person_id), database_now(session)
+        server = server_of(session, who, now)
+        return MyDesk(
+            waiting=serving.waiting(session, server, workflow_id, now=now),
+            held=listing.held(session, who, workflow_id),
+            escalated=listing.escalated(session, who, workflow_id),
+            came_back=listing.came_back(session, who, workflow_id, now=now),
+            decided=listing.own_decisions(session, who, workflow_id),
+            assigned=listing.assigned(session, who, workflow_id, server.served),
+            mentions=notes.unseen_mentions(session, who, workflow_id),
+        )
+
+
+@again(in_doubt=True)
+def waiting(database: Database, *, person_id: int, workflow_id: int) -> dict[Lane, int]:
+    """How much waits for this person now, by lane, counted up to ``storage.serving.COUNTED_TO`` each."""
+    with database.reading() as session:
+        who, now = people.principal(session, person_id), database_now(session)
+        return serving.waiting(session, server_of(session, who, now), workflow_id, now=now)
+
+
+def open_items(
+    database: Database,
+    *,
+    person_id: int,
+    workflow_id: int,
+    wanted: Filter,
+    limit: int = 200,
+    after: Place | None = None,
+) -> Page:
+    """The first open items in serving order that match, or the first of those after a place in it."""
+    with database.reading() as session:
+        who = people.principal(session, person_id)
+        return listing.open_items(session, who, workflow_id, wanted, limit=limit, after=after)
+
+
+def segment_choices(database: Database, *, person_id: int, workflow_id: int) -> dict[str, str]:
+    """The workflow's segments that this person may see, path → readable name."""
+    with database.reading() as session:
+        who = people.principal(session, person_id)
+        return listing.segment_choices(session, who, workflow_id)
+
+
+def workflow_of(database: Database, *, person_id: int, item_id: int) -> str | None:
+    """The key of the workflow that an item belongs to; None if this person may not see it."""
+    with database.reading() as session:
+        try:
+            return queue.get_item(session, item_id, people.principal(session, person_id)).workflow_key
+        except ItemNotFound:
+            return None
+
+
+@again(in_doubt=True)
+def surroundings(database: Database, *, person_id: int, item: Item) -> Surroundings:
+    """What surrounds an item that this person may see, up to the period that is forecast."""
+    with database.reading() as session:
+        queue.require_visible(session, people.principal(session, person_id), item.id)
+        history = context.history(session, item.series_id)
+    history = history[history["period_start"] < pd.Timestamp(item.period_start)]
+    return Surroundings(history, item.naive.value if item.naive else _seasonal_naive(history, item.period))
+
+
+@again(in_doubt=True)
+def earlier_decisions(database: Database, *, person_id: int, item: Item) -> pd.DataFrame:
+    """How earlier decisions on the item's series turned out; columns of ``storage.context.earlier_decisions``."""
+    with database.reading() as session:
+        queue.require_visible(session, people.principal(session, person_id), item.id)
+        return context.earlier_decisions(session, item.series_id)
+
+
+@again(in_doubt=True)
+def story(database: Database, *, person_id: int, item: Item) -> Story:
+    """What others did with an item before it came here; in a blind review without their words, but for whose it is."""
+    is_blind = item.stage is Stage.SECOND
+    with database.reading() as session:
+        queue.require_visible(session, people.principal(session, person_id), item.id)
+        skips = assignments.skips_of(session, item.id, item.round)
+        reopened = assignments.last_reopening(session, item.id) if item.round > 1 else None
+        return Story(
+            given=assignments.last_note(session, item.id) if item.assigned_id is not None else None,
+            skips=tuple(replace(skip, note="") if is_blind else skip for skip in skips),
+            reopened=replace(reopened, note="") if reopened and is_blind else reopened,
+            to_settle=_both_looks(session, item) if item.stage is Stage.SETTLING else (),
+        )
+
+
+def _both_looks(session: Session, item: Item) -> tuple[Look, ...]:
+    both = (decisions.last_final(session, item.id, item.round, stage) for stage in (Stage.FIRST, Stage.SECOND))
+    return tuple(Look(done, decisions.reason_of(session, done.id)) for done in both if done is not None)
+
+
+@again(in_doubt=True)
+def comments(database: Database, *, person_id: int, item: Item) -> list[Comment]:
+    """The remarks on an item, oldest first."""
+    with database.reading() as session:
+        queue.require_visible(session, people.principal(session, person_id), item.id)
+        return notes.comments_on(session, item.id)
+
+
+def _seasonal_naive(history: pd.DataFrame, period: str) -> float | None:
+    season_before = pd.Timestamp(seasons_back(parse_period(period)).start)
+    known = history.loc[history["period_start"] == season_before, "value"]
+    return None if known.empty else float(known.iloc[-1])

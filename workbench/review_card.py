@@ -1,0 +1,251 @@
+"""The Review screen's card: one item with both forecasts, the gap between them, the choice and its reason.
+
+The whole card is one fragment: a press runs its callback and draws this again, and nothing else on the page.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import partial
+
+import streamlit as st
+
+from review_queue.errors import ReviewError
+from review_queue.items import Item, Lane, Outcome, Stage, State
+from review_queue.roles import Principal, Task
+from storage.engine import Database
+from storage.workflows import Workflow
+from workbench import evidence, reads
+from workbench.actions import reviewing
+from workbench.choice_form import button, choice_form, start
+from workbench.figures import ai_figure, gap_figure, manual_figure, naive_figure
+from workbench.item_chart import item_chart
+from workbench.item_story import item_story
+from workbench.parts import amount, heading, local_time, plain
+from workbench.reads import Surroundings
+from workbench.reopen_form import reopen_form
+from workbench.sitting import NEXT, OUTCOME_WORDS, PASSING, REOPEN, SKIP, Sitting, sitting
+from workbench.skip_form import skip_form
+
+LONGEST_ID = 18  #: digits
+#: The outcomes whose inline form is about the final value.
+VALUED = (Outcome.ADJUST, Outcome.KEEP_MANUAL)
+SHORTCUTS = {
+    Outcome.ACCEPT_AI: "a",
+    Outcome.KEEP_MANUAL: "m",
+    Outcome.ADJUST: "e",
+    Outcome.ESCALATE: "x",
+    Outcome.DEFER: "d",
+    Outcome.SEND_BACK: "b",
+}
+
+
+def review(user: Principal, database: Database, workflow: Workflow) -> None:
+    """Lay out the item that the link names, or the next one, and draw the card."""
+    here = sitting(database, user.person_id, workflow)
+    try:
+        here.arrive(_wanted())
+    except PASSING as refusal:
+        if here.desk is None:
+            st.info(plain(str(refusal)))
+            return  # else what lies open stays, and what was typed on it
+    except ReviewError as refusal:
+        st.info(plain(str(refusal)))
+        return
+    _card(here, user)
+    _hold(here)
+
+
+def follow_link(user: Principal, database: Database) -> None:
+    """Choose the workflow of the item that the link names, if it names no workflow itself."""
+    wanted = _wanted()
+    if wanted is not None and "workflow" not in st.query_params:
+        key = reads.workflow_of(database, person_id=user.person_id, item_id=wanted)
+        if key is not None:
+            st.query_params["workflow"] = key
+
+
+def _wanted() -> int | None:
+    """The id of the item that the link names; what cannot be one counts as none."""
+    text = st.query_params.get("item", "")
+    return int(text) if text.isdecimal() and len(text) <= LONGEST_ID else None
+
+
+@st.fragment
+def _card(here: Sitting, user: Principal) -> None:
+    _notice(here)
+    if here.doubt is not None:
+        _find_out(here)
+    try:
+        here.settle()
+    except PASSING:
+        st.query_params.pop("item", None)
+        st.info("The next item comes as soon as the database is back.")
+        return
+    if here.desk is None:
+        st.query_params.pop("item", None)
+        st.success("Nothing waits for you here. New items appear as forecasts arrive.")
+        return
+    item = here.desk.item
+    st.query_params.update(item=str(item.id), workflow=item.workflow_key)
+    around = here.surroundings()
+    _header(item)
+    item_story(here, item, here.story())
+    _figures(here, item, around)
+    if here.desk.mine:
+        _buttons(here, item)
+        _form(here, item)
+    else:
+        _to_read(here, user, item)
+    chart = item_chart(item, around, final=here.final if here.panel in VALUED else None)
+    st.altair_chart(chart, alt=f"History of this series with the forecasts for {item.period}")
+    evidence.panels(here, item, around)
+
+
+@st.fragment(run_every=60)
+def _hold(here: Sitting) -> None:
+    """Keep the claim alive while the page is open."""
+    if here.desk is not None and here.desk.mine:
+        item = here.desk.item
+        with suppress(*PASSING):  # the next time will do, and the claim lasts longer than that
+            reviewing.renew_claim(
+                here.database, person_id=here.person_id, workflow=here.workflow, item_id=item.id, fence=item.fence
+            )
+
+
+@st.fragment(run_every=1)
+def _find_out(here: Sitting) -> None:
+    """Ask how the press in doubt ended until it is known, then draw the page for what comes of it."""
+    if not here.resolve():
+        return
+    if here.coming == NEXT:
+        st.query_params.pop("item", None)
+    elif here.coming:
+        st.query_params["item"] = str(here.coming)
+    st.rerun()
+
+
+def _notice(here: Sitting) -> None:
+    show = {"saved": st.success, "info": st.info, "warning": st.warning, "error": st.error}
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if here.notice is not None:
+            words = " · ".join(filter(None, (here.notice.sentence, here.notice.item)))
+            show[here.notice.kind](plain(words), width="stretch")
+        elif here.can_undo:
+            st.caption("Your last decision can still be undone.")
+        if here.can_undo and here.doubt is None:
+            undo_key = "u" if here.panel is None else None
+            st.button("Undo", key=f"undo-{here.last.id}", on_click=here.undo, shortcut=undo_key)
+
+
+def _header(item: Item) -> None:
+    heading(f"{item.series} · {item.period}")
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        _badge(item)
+        why = () if item.stage is Stage.SECOND else item.standing.why
+        st.caption(plain(" · ".join(why)), width="stretch")
+        st.caption(plain(" · ".join((*item.segments, f"item {item.id}"))), width="content")
+
+
+def _badge(item: Item) -> None:
+    """The lane; what it says of the gap is not told in a blind review."""
+    if item.stage is Stage.SECOND:
+        st.badge("Second review")
+    else:
+        st.badge(item.standing.lane.title, color="gray" if item.standing.lane is Lane.ROUTINE else "blue")
+
+
+def _figures(here: Sitting, item: Item, around: Surroundings) -> None:
+    if here.is_blind:
+        naive, manual, final = st.columns([4, 4, 4], border=True)
+        with naive:
+            naive_figure(item, around.naive)
+    else:
+        ai, gap, manual, final = st.columns([4, 3, 4, 4], border=True)
+        with ai:
+            ai_figure(item)
+        with gap:
+            gap_figure(item)
+    with manual:
+        manual_figure(item)
+    with final:
+        _final(here, item)
+
+
+def _final(here: Sitting, item: Item) -> None:
+    if not here.desk or not here.desk.mine:
+        last = here.desk.last if here.desk else None
+        st.metric("Final", amount(last.final_value, plain(item.unit)) if last else "—")
+        return
+    if here.panel is Outcome.KEEP_MANUAL and item.manual is not None:
+        st.metric("Final", amount(item.manual.value, plain(item.unit)))
+        st.caption("The manual forecast")
+        return
+    key = start(here, "final", here.final)
+    unknown = {} if key in st.session_state else {"value": None}
+    st.number_input(
+        "Final",
+        **unknown,
+        key=key,
+        format="%.10g",
+        on_change=here.typed,
+        args=(here.form, "final"),
+    )
+    if here.panel not in VALUED:
+        st.caption("Starts as the AI's value. Type over it to adjust." if item.ai else "Type a value of your own.")
+    elif item.ai is not None and here.final is not None and item.ai.value:
+        st.caption(f"{here.final / item.ai.value - 1:+.1%} against the AI")
+
+
+def _buttons(here: Sitting, item: Item) -> None:
+    missing = {Outcome.ACCEPT_AI: item.ai is None, Outcome.KEEP_MANUAL: item.manual is None}
+    # A form is open: somebody types now, perhaps beside its fields, and a letter must not decide anything.
+    single_keys = here.panel is None
+    with st.container(horizontal=True):
+        for outcome, shortcut in SHORTCUTS.items():
+            if outcome is Outcome.ACCEPT_AI and here.is_blind:
+                continue
+            button(
+                here,
+                OUTCOME_WORDS[outcome],
+                partial(here.press, outcome=outcome),
+                shortcut=shortcut if single_keys else None,
+                disabled=missing.get(outcome, False),
+                type="primary" if outcome is here.panel else "secondary",
+            )
+        skips = "primary" if here.panel == SKIP else "tertiary"
+        button(here, "Skip", here.skip, shortcut="n" if single_keys else None, type=skips)
+
+
+def _form(here: Sitting, item: Item) -> None:
+    if here.panel == SKIP:
+        skip_form(here)
+    elif isinstance(here.panel, Outcome):
+        choice_form(here, item)
+
+
+def _to_read(here: Sitting, user: Principal, item: Item) -> None:
+    """Why there is nothing to decide here, and the way on."""
+    st.info(plain(_why_not(here, item)))
+    with st.container(horizontal=True):
+        button(here, "Next item", here.go_on, shortcut="n" if here.panel is None else None)
+        if item.state is State.DECIDED and user.may(Task.REOPEN, item.workflow_id):
+            button(here, "Reopen", here.reopen, type="primary" if here.panel == REOPEN else "tertiary")
+    if here.panel == REOPEN:
+        reopen_form(here)
+
+
+def _why_not(here: Sitting, item: Item) -> str:
+    last = here.desk.last if here.desk else None
+    if item.state is State.DECIDED and last is not None and last.outcome is not None:
+        who = "you" if last.actor_id == here.person_id else last.actor_name
+        return f"Decided by {who} at {local_time(last.decided_at)}: {OUTCOME_WORDS[last.outcome]}."
+    if item.state is State.CLAIMED and item.expires_at is not None:
+        return f"{item.holder_name or 'Somebody'} has this item until {local_time(item.expires_at)}."
+    if item.stage is Stage.SECOND and item.not_for == here.person_id:
+        return "You decided this first; it waits for somebody else to review it a second time."
+    if item.assigned_id not in (None, here.person_id):
+        return f"This item is {item.assigned_name}'s to decide."
+    if item.state is State.READY and item.level > 0:
+        return f"This item waits for {'a director' if item.level == 1 else 'the workflow owner'} to decide."
+    return f"This item is {item.state.replace('_', ' ')}; there is nothing to decide now."

@@ -1,0 +1,228 @@
+"""The one process: Streamlit's screens, our own routes and the gate before them, under uvicorn."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import socket
+import tomllib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+import uvicorn
+from pydantic import SecretStr
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from streamlit import config
+
+from review_queue.errors import NotAllowed, ReviewError
+from storage import schema
+from storage.engine import CommitInDoubt, describe
+from storage.failures import Failure, failure_of
+from workbench import auth, banner, gate, graceful, health, logs, session, upkeep
+from workbench.health import Health
+from workbench.parts import untrusted_text
+from workbench.settings import Settings
+from workbench.sign_in import PROVIDER
+from workbench.stopping import doors
+
+HERE = Path(__file__).parent
+SCRIPT = HERE / "app.py"
+#: Beside the packages in a checkout, and put there by the wheel too.
+STREAMLIT_SETTINGS = HERE.parent / ".streamlit" / "config.toml"
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+METADATA = "/.well-known/openid-configuration"
+#: Megabytes that a page may send at once; uvicorn counts bytes.
+MEGABYTE = 1_000_000
+
+log = logging.getLogger("workbench")
+
+
+def run(settings: Settings) -> None:
+    """Serve until stopped. The schema must be on the newest version."""
+    listener = _listen(settings)
+    port = listener.getsockname()[1]
+    logs.start(settings.log_level)
+    put_in_force(settings, port=port)
+    database = session.database()
+    log.info(describe(database))
+    for warning in settings.warnings():
+        log.warning(warning)
+    print(f"\n  The review workbench is at http://{_shown(settings.host)}:{port}\n", flush=True)
+    if settings.auth == "demo" and schema.is_empty(database):
+        print("  It is empty: the sign-in page offers the simulated organisation.\n", flush=True)
+    server = graceful.GracefulServer(
+        uvicorn.Config(
+            application(settings),
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            ws="websockets-sansio",
+            ws_max_size=config.get_option("server.maxMessageSize") * MEGABYTE,
+            timeout_graceful_shutdown=graceful.FOR_CONNECTIONS,
+        ),
+        drain_seconds=settings.drain_seconds,
+    )
+    try:
+        server.run(sockets=[listener])
+    finally:
+        graceful.finish(server, database)
+    graceful.leave()
+
+
+def application(settings: Settings) -> st.App:
+    """The ASGI app, ready for any server that speaks WebSockets."""
+    return st.App(
+        SCRIPT,
+        secrets=sign_in_secrets(settings),
+        lifespan=_lifespan,
+        routes=[
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+            Route("/api", no_such_route, methods=METHODS),
+            Route("/api/{rest:path}", no_such_route, methods=METHODS),
+        ],
+        middleware=[
+            Middleware(gate.SecurityHeaders),
+            Middleware(gate.ShutDoors, is_signed_in=is_signed_in),
+            Middleware(gate.BrowserCookie),
+            Middleware(gate.WayBack),
+        ],
+        on_script_error=explain,
+        exception_handlers={Exception: answer_error},
+    )
+
+
+def put_in_force(settings: Settings, *, port: int) -> None:
+    """Make Streamlit run by ``.streamlit/config.toml`` of ours, whatever folder or environment this starts in."""
+    ours = streamlit_settings() | {
+        "server.address": settings.host,
+        "server.port": port,
+        "server.allowedHosts": list(settings.allowed_hosts),
+        "server.trustedUserHeaders": {},  # a header must never say who somebody is
+    }
+    if settings.cookie_secret is not None:
+        ours["server.cookieSecret"] = secret_text(settings.cookie_secret)
+    config.get_config_options(force_reparse=True, options_from_flags=ours)
+
+
+def streamlit_settings() -> dict[str, Any]:
+    """Our Streamlit settings by their dotted names."""
+    return _dotted(tomllib.loads(STREAMLIT_SETTINGS.read_text(encoding="utf-8")))
+
+
+def _dotted(sections: dict[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in sections.items():
+        inside = _dotted(value) if isinstance(value, dict) else {"": value}
+        flat |= {f"{name}.{rest}".rstrip("."): value for rest, value in inside.items()}
+    return flat
+
+
+def sign_in_secrets(settings: Settings) -> dict[str, Any]:
+    """What ``st.login`` needs to know; nothing in demo mode."""
+    if settings.auth == "demo":
+        return {}
+    return {
+        "auth": {
+            "redirect_uri": settings.oidc_redirect_uri,
+            "cookie_secret": secret_text(settings.cookie_secret),
+            PROVIDER: {
+                "client_id": settings.oidc_client_id,
+                "client_secret": secret_text(settings.oidc_client_secret),
+                "server_metadata_url": f"{settings.oidc_issuer}".rstrip("/") + METADATA,
+                "client_kwargs": {"scope": "openid email profile"},
+            },
+        }
+    }
+
+
+def secret_text(secret: SecretStr | None) -> str:
+    """The secret itself, for the one who needs it."""
+    return "" if secret is None else secret.get_secret_value()
+
+
+def healthz(request: Request) -> Response:
+    """The process answers."""
+    return JSONResponse({"status": "ok"})
+
+
+def readyz(request: Request) -> Response:
+    """The process can do its work: the database takes writes, and is on the schema that this version needs."""
+    if doors.is_draining:
+        return JSONResponse({"status": "stopping"}, status_code=503)
+    try:
+        found = schema.current(session.database())
+    except SQLAlchemyError:
+        log.exception("The database does not answer")
+        return JSONResponse({"status": "the database does not answer"}, status_code=503)
+    if found != schema.head():
+        return JSONResponse({"status": f"schema {found}, needed {schema.head()}"}, status_code=503)
+    if health.now(session.database()) is not Health.WELL:
+        return JSONResponse({"status": "the database takes no writes"}, status_code=503)
+    return JSONResponse({"status": "ready"})
+
+
+def no_such_route(request: Request) -> Response:
+    """Streamlit would answer 200 with a page to any path, which a program would take for success."""
+    return JSONResponse({"error": "there is no such address here"}, status_code=404)
+
+
+def is_signed_in(token: str) -> bool:
+    """Whether the browser that holds ``token`` belongs to somebody who may be here."""
+    try:
+        return auth.person_of_browser(session.database(), token) is not None
+    except NotAllowed:
+        return False
+
+
+def explain(error: Exception) -> bool:
+    """Say what went wrong on the page: a refusal in its own words, anything else by an id that the log knows."""
+    if isinstance(error, ReviewError):
+        st.warning("This was not done, for the reason below.")
+        untrusted_text(str(error))
+        return True
+    if isinstance(error, CommitInDoubt) or failure_of(error) is not Failure.OTHER:
+        log.warning("A page could not be drawn: the database did not answer")
+        banner.say_away()
+        return True
+    error_id = secrets.token_hex(4)
+    log.error("A page failed", exc_info=error, extra={"error_id": error_id})
+    st.error(f"Something went wrong (id {error_id}). Reload the page to see how things stand.")
+    return True
+
+
+def answer_error(request: Request, error: Exception) -> Response:
+    """The same for what fails outside a page."""
+    error_id = secrets.token_hex(4)
+    log.error("A request failed", exc_info=error, extra={"error_id": error_id, "path": request.url.path})
+    return PlainTextResponse(f"Something went wrong (id {error_id}).", status_code=500)
+
+
+@asynccontextmanager
+async def _lifespan(app: st.App) -> AsyncIterator[None]:
+    logs.adopt("streamlit", "uvicorn")
+    health.watch(session.database())
+    order = asyncio.create_task(upkeep.keep(session.database()))
+    yield
+    order.cancel()
+    health.stop()
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+
+
+def _shown(host: str) -> str:
+    if host in ("0.0.0.0", "::"):  # noqa: S104 -- shown, not listened on
+        return "localhost"
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,166 @@
+"""What the environment says, checked at start: every setting, with its default and what is refused.
+
+docs/operating.md lists them for people; a test keeps the two the same.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+PREFIX = "WORKBENCH_"
+SHORTEST_SECRET = 32  #: bytes
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+OIDC_NEEDS = ("oidc_issuer", "oidc_client_id", "oidc_client_secret", "oidc_redirect_uri", "cookie_secret")
+
+Words = Annotated[tuple[str, ...], NoDecode]  #: separated by commas in the environment
+
+
+class SettingsInvalid(Exception):
+    """The environment says something that cannot be, or leaves out something that must be."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class Settings(BaseSettings):
+    """One installation's settings. Field ``log_level`` is ``WORKBENCH_LOG_LEVEL`` in the environment."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+
+    database_url: str = "sqlite:///workbench.db"
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8501  #: 0: any free one
+    allowed_hosts: Words = ()  #: names that this server answers to; empty: any
+    auth: Literal["demo", "oidc"] = "demo"
+    oidc_name: Annotated[str, Field(min_length=1, max_length=60)] = "single sign-on"  #: on the button
+    oidc_issuer: str | None = None  #: the one issuer whose word is taken
+    oidc_client_id: str | None = None
+    oidc_client_secret: SecretStr | None = None
+    oidc_redirect_uri: str | None = None
+    cookie_secret: SecretStr | None = None  #: signs the sign-in cookies; the same on every replica
+    administrators: Words = ()  #: issuer|subject of those who become administrators when they sign in
+    drain_seconds: Annotated[int, Field(ge=0, le=600)] = 5  #: unready before it stops, after SIGTERM
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("allowed_hosts", "administrators", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: str) -> str:
+        try:
+            kind = make_url(value).get_backend_name()
+        except ArgumentError as error:
+            raise ValueError("this is not a database URL; write sqlite:///FILE or postgresql://…") from error
+        if kind not in ("sqlite", "postgresql"):
+            raise ValueError(f"{kind} is not supported; use a sqlite:/// or postgresql:// URL")
+        return value
+
+    @field_validator("administrators")
+    @classmethod
+    def _whole_identities(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for identity in value:
+            issuer, bar, subject = identity.rpartition("|")
+            if not (bar and issuer and subject):
+                raise ValueError(f"write {identity!r} as issuer|subject; an e-mail address identifies nobody")
+        return value
+
+    @field_validator("cookie_secret")
+    @classmethod
+    def _long_secret(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value().encode()) < SHORTEST_SECRET:
+            raise ValueError(f"it needs {SHORTEST_SECRET} bytes or more; `openssl rand -hex 32` makes one")
+        return value
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _secure_issuer(cls, value: str | None) -> str | None:
+        return _secure(value)
+
+    @field_validator("oidc_redirect_uri")
+    @classmethod
+    def _callback(cls, value: str | None) -> str | None:
+        if value is not None and not value.endswith("/oauth2callback"):
+            raise ValueError("it must end with /oauth2callback, like https://review.example.com/oauth2callback")
+        return _secure(value)
+
+    @model_validator(mode="after")
+    def _whole_sign_in(self) -> Settings:
+        missing = [PREFIX + name.upper() for name in OIDC_NEEDS if getattr(self, name) is None]
+        if self.auth == "oidc" and missing:
+            raise ValueError(f"WORKBENCH_AUTH=oidc also needs {', '.join(missing)}")
+        return self
+
+    def in_force(self) -> dict[str, str]:
+        """Every setting by its name in the environment, as text; secrets and passwords hidden."""
+        return {PREFIX + name.upper(): self._shown(name) for name in type(self).model_fields}
+
+    def _shown(self, name: str) -> str:
+        value = getattr(self, name)
+        if name == "database_url":
+            return make_url(value).render_as_string(hide_password=True)
+        if isinstance(value, tuple):
+            return ", ".join(value)
+        return "" if value is None else str(value)
+
+    def warnings(self) -> tuple[str, ...]:
+        """What is allowed, but wants a second thought."""
+        found = []
+        if self.auth == "demo" and self.host not in LOOPBACK:
+            found.append(
+                f"Demo mode answers on {self.host}: anyone who can reach it can sign in as anyone. "
+                "Set WORKBENCH_AUTH=oidc before real data goes in."
+            )
+        if self.auth == "oidc" and not self.administrators:
+            found.append("WORKBENCH_ADMINISTRATORS is empty: grant the first role with `workbench people grant`.")
+        return tuple(found)
+
+
+@cache
+def settings() -> Settings:
+    """This process's settings, read once. Tests that change the environment call ``settings.cache_clear()``.
+
+    Raises:
+        SettingsInvalid: with a sentence for every problem.
+    """
+    problems = [
+        f"{name}: there is no such setting. docs/operating.md lists them all."
+        for name in sorted(os.environ)
+        if name.startswith(PREFIX) and name.removeprefix(PREFIX).lower() not in Settings.model_fields
+    ]
+    try:
+        read = Settings()
+    except ValidationError as error:
+        problems += [_sentence(problem) for problem in error.errors()]
+    if problems:
+        raise SettingsInvalid(tuple(problems))
+    return read
+
+
+def _secure(address: str | None) -> str | None:
+    """``address`` back, if what is sent there cannot be read on the way."""
+    if address is None:
+        return None
+    parts = urlsplit(address)
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
+        raise ValueError("it must start with https://, except on this machine itself")
+    return address
+
+
+def _sentence(problem: Any) -> str:
+    """A pydantic problem in the operator's words, without the value, which may be a secret."""
+    message = problem["msg"].removeprefix("Value error, ")
+    if not problem["loc"]:
+        return f"{message}."
+    return f"{PREFIX}{str(problem['loc'][0]).upper()}: {message[0].lower()}{message[1:]}."
