@@ -70,7 +70,7 @@ def loads(session: Session, workflow_id: int, person_ids: Collection[int]) -> di
         .where(items.c.assigned_to.in_(person_ids), OPEN, items.c.workflow_id == workflow_id)
         .group_by(items.c.assigned_to)
     )
-    return dict(counts.tuples().all())
+    return dict(counts.all())
 
 
 def last_note(session: Session, item_id: int) -> tuple[str, str] | None:

@@ -48,4 +48,4 @@ def _release(session: Session, which: ColumnElement[bool], now: datetime) -> lis
         .values(state=State.READY, available_at=now, expires_at=None)
         .returning(items.c.id, items.c.workflow_id, items.c.fence)
     )
-    return [Released(*row) for row in sorted(released.tuples())]
+    return [Released(*row) for row in sorted(released)]

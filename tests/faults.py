@@ -101,7 +101,8 @@ class Wire:
                     server.sendall(data)
                     return
                 break
-            server.sendall(data)
+            if not _sent(server, data):
+                break
             if data.endswith((b"COMMIT\x00", b"ROLLBACK\x00")):
                 said = b""
         _hang_up(server)
@@ -109,9 +110,7 @@ class Wire:
 
 def _pass_on(source: socket.socket, target: socket.socket) -> None:
     while data := _receive(source):
-        try:
-            target.sendall(data)
-        except OSError:
+        if not _sent(target, data):
             break
     _hang_up(target)
     _hang_up(source)
@@ -122,6 +121,14 @@ def _receive(source: socket.socket) -> bytes:
         return source.recv(65536)
     except OSError:
         return b""
+
+
+def _sent(target: socket.socket, data: bytes) -> bool:
+    try:
+        target.sendall(data)
+    except OSError:
+        return False
+    return True
 
 
 def _hang_up(end: socket.socket) -> None:

@@ -78,10 +78,11 @@ def _form(user: Principal, database: Database, workflow: Workflow) -> None:
     whose = _whose(user, database, workflow, turn)
     stand_ins = {NOBODY: "Nobody"} | told_apart(assigning.deputies(database, person_id=whose))
     today = datetime.now(workflow.policy.zone).date()
+    next_workday = days_away(workflow.policy, today, today)[0].astimezone(workflow.policy.zone).date()
     with st.form(f"absence-form-{turn}-{whose}", border=False):
         first, last, deputy, note, save = st.columns([2, 2, 3, 4, 1], vertical_alignment="bottom")
-        first.date_input("First day away", value=today, min_value=today, key=f"away-from-{turn}-{whose}")
-        last.date_input("Last day away", value=today, min_value=today, key=f"away-until-{turn}-{whose}")
+        first.date_input("First day away", value=next_workday, min_value=today, key=f"away-from-{turn}-{whose}")
+        last.date_input("Last day away", value=next_workday, min_value=today, key=f"away-until-{turn}-{whose}")
         names = stand_ins.__getitem__
         deputy.selectbox("Who stands in?", list(stand_ins), format_func=names, key=f"away-deputy-{turn}-{whose}")
         note.text_input("Note", key=f"away-note-{turn}-{whose}", max_chars=400)
@@ -115,8 +116,11 @@ def _note(database: Database, person_id: int, policy: Policy, whose: int, turn: 
     if form["from"] is None or form["until"] is None:
         st.session_state[SAID] = (False, "Choose the first and the last day away.")
         return
+    from_at, until_at = days_away(policy, form["from"], form["until"])
+    if from_at == until_at:
+        st.session_state[SAID] = (False, "Nobody works on these days, so there is nothing to note. Choose other days.")
+        return
     try:
-        from_at, until_at = days_away(policy, form["from"], form["until"])
         assigning.note_absence(
             database,
             person_id=person_id,

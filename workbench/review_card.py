@@ -74,8 +74,9 @@ def _wanted() -> int | None:
 @st.fragment
 def _card(here: Sitting, user: Principal) -> None:
     _notice(here)
-    if here.doubt is not None:
-        _find_out(here)
+    with st.container():  # keeps its place when it empties, or for the length of a run the buttons stood twice
+        if here.doubt is not None:
+            _find_out(here)
     try:
         here.settle()
     except PASSING:

@@ -361,6 +361,23 @@ def test_a_director_notes_the_absence_of_somebody_else_and_ends_it(database, wor
     assert "Nobody whose work concerns you is noted as away." in said(at)
 
 
+def test_days_on_which_nobody_works_are_no_absence(database, workflow, ada, open_as):
+    at = open_as(desk_page, ada)
+    at.session_state["absence-0"] = True
+    at.run()
+    first, last = at.date_input
+    assert first.value == last.value  # the next working day, whatever today is
+    assert first.value.weekday() < 5
+    saturday = first.value + timedelta(days=5 - first.value.weekday())
+
+    first.set_value(saturday)
+    last.set_value(saturday + timedelta(days=1))
+    press(at, "Note it")
+
+    assert "Nobody works on these days" in said(at)
+    assert rows_of(database, absences) == []
+
+
 def test_a_reviewer_notes_only_their_own_absence(database, workflow, ada, dora, open_as):
     now = datetime.now(UTC)
     times = {"from_at": now + timedelta(days=1), "until_at": now + timedelta(days=3)}

@@ -27,13 +27,13 @@ def workflow(database: Database):
 def states(database: Database) -> dict[str, str]:
     with database.reading() as session:
         found = select(series.c.key, items.c.state).join(series, series.c.id == items.c.series_id)
-        return dict(session.execute(found).tuples().all())
+        return dict(session.execute(found).all())
 
 
 def releases(database: Database) -> list[tuple[int, int | None, dict]]:
     with database.reading() as session:
         found = select(audit_events.c.item_id, audit_events.c.actor_id, audit_events.c.details)
-        return list(session.execute(found.where(audit_events.c.action == "item.released")).tuples())
+        return [tuple(row) for row in session.execute(found.where(audit_events.c.action == "item.released"))]
 
 
 def test_whoever_signs_out_holds_nothing_any_more_and_finds_the_draft_again(database: Database, workflow):
