@@ -286,6 +286,7 @@ class Decision:
     actor_name: str
     decided_at: datetime  #: UTC
     supersedes: int | None
+    fence: int  #: of the claim that it was made under
     idempotency_key: str
     note: str = ""
     is_provisional: bool = False  #: its value waits for another person's

@@ -56,8 +56,8 @@ def is_override(final: float, ai: float | None, tolerance: float) -> bool:
     return ai is not None and abs(final - ai) > tolerance * abs(ai)
 
 
-def check_undo(decision: Decision, item: Item, *, reviewer_id: int, fence: int, now: datetime, seconds: int) -> None:
-    """Whether ``decision``, taken under ``fence``, may still be undone by ``reviewer_id`` at ``now`` (UTC).
+def check_undo(decision: Decision, item: Item, *, reviewer_id: int, now: datetime, seconds: int) -> None:
+    """Whether ``decision`` may still be undone by ``reviewer_id`` at ``now`` (UTC).
 
     Raises:
         UndoTooLate: it is somebody else's, older than ``seconds``, or the item has moved on since.
@@ -68,7 +68,7 @@ def check_undo(decision: Decision, item: Item, *, reviewer_id: int, fence: int, 
         raise UndoTooLate(item.id, f"a decision can be undone for {seconds} seconds. Ask a director to overturn it.")
     if item.state in (State.WITHDRAWN, State.LOCKED):
         raise UndoTooLate(item.id, f"it is {item.state} now, so the decision can no longer be undone.")
-    if item.fence != fence or item.round != decision.round:
+    if item.fence != decision.fence or item.round != decision.round:
         raise UndoTooLate(item.id, "somebody has taken it up since. Ask a director to overturn your decision.")
 
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, bindparam, func, insert, or_, select
+from sqlalchemy import BigInteger, Row, Select, and_, bindparam, func, insert, literal, or_, select
 from sqlalchemy.orm import Session
 
-from review_queue.items import FINAL_OUTCOMES, Act, Choice, Decision, Item, Outcome, Reason, Stage, Verdict
-from storage.tables import decisions, evidence_views, items, people, reasons
+from review_queue.items import Act, Choice, Decision, Item, Outcome, Reason, Stage, Verdict
+from storage.engine import database_time
+from storage.tables import decisions, drafts, evidence_views, items, people, reasons
 from storage.workflows import Workflow
 
 
@@ -52,49 +53,79 @@ def _by_id() -> Select[Any]:
     return _with_actor().where(decisions.c.id == bindparam("decision_id"))
 
 
-def standing(session: Session, item_id: int, round_: int) -> Decision | None:
-    """The end of the item's chain in this round: the choice that stands, or the undo that left none."""
-    row = session.execute(_standing(), {"item_id": item_id, "round_": round_}).one_or_none()
-    return None if row is None else _decision(row)
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What is on record of one round of an item when a person looks at it."""
+
+    now: datetime  #: UTC, by the database's clock
+    decisions: tuple[Decision, ...]  #: of the round, oldest first
+    answered: tuple[Decision, str] | None  #: the decision under the key that was asked for, and its request hash
+    first_look: datetime | None  #: when this person first opened evidence under this claim, UTC
+    draft: dict[str, Any]  #: what this person had typed
+
+    @property
+    def standing(self) -> Decision | None:
+        """The end of the round: the choice that stands, or the undo that left none."""
+        return self.decisions[-1] if self.decisions else None
+
+    @property
+    def chain_end(self) -> int | None:
+        """The end of the chain of final choices and undos, which the next one supersedes; None without one."""
+        superseded = {decision.supersedes for decision in self.decisions}
+        chain = [
+            decision.id
+            for decision in self.decisions
+            if decision.supersedes is not None or (decision.outcome and decision.outcome.is_final)
+        ]
+        return max((id_ for id_ in chain if id_ not in superseded), default=None)
+
+    def last_final(self, stage: Stage) -> Decision | None:
+        """The newest final choice of a stage of the round."""
+        final = (each for each in reversed(self.decisions) if each.act is Act.DECIDE and each.stage is stage)
+        return next((each for each in final if each.outcome and each.outcome.is_final), None)
+
+
+def past(session: Session, item: Item, person_id: int, *, key: str = "") -> Past:
+    """What is on record of the item's round, for this person, in one look; ``key``: an idempotency key."""
+    asked = {"item_id": item.id, "round_": item.round, "fence": item.fence, "person_id": person_id, "key": key}
+    rows = session.execute(_past(), asked).all()
+    found = {row.idempotency_key: row for row in rows if row.id is not None}
+    answer = found.get(key)
+    return Past(
+        now=rows[0].now,
+        decisions=tuple(_decision(row) for row in found.values() if row.item_id == item.id and row.round == item.round),
+        answered=None if answer is None else (_decision(answer), answer.request_hash),
+        first_look=rows[0].first_look,
+        draft=rows[0].draft or {},
+    )
 
 
 @cache
-def _standing() -> Select[Any]:
-    here = and_(decisions.c.item_id == bindparam("item_id"), decisions.c.round == bindparam("round_"))
-    return _with_actor().where(here).order_by(decisions.c.id.desc()).limit(1)
-
-
-def chain_end(session: Session, item_id: int, round_: int) -> int | None:
-    """The end of this round's chain of final choices and undos, which the next one supersedes; None without one."""
-    superseding = decisions.alias("superseding")
-    end: int | None = session.execute(
-        select(func.max(decisions.c.id))
-        .outerjoin(superseding, superseding.c.supersedes_id == decisions.c.id)
-        .where(
-            decisions.c.item_id == item_id,
-            decisions.c.round == round_,
-            or_(decisions.c.supersedes_id.is_not(None), decisions.c.outcome.in_(FINAL_OUTCOMES)),
-            superseding.c.id.is_(None),
+def _past() -> Select[Any]:
+    item_id, round_, person_id = (bindparam(name, type_=BigInteger()) for name in ("item_id", "round_", "person_id"))
+    first_look = select(func.min(evidence_views.c.opened_at)).where(
+        evidence_views.c.item_id == item_id,
+        evidence_views.c.person_id == person_id,
+        evidence_views.c.fence == bindparam("fence"),
+    )
+    typed = select(drafts.c.body).where(
+        drafts.c.item_id == item_id, drafts.c.person_id == person_id, drafts.c.round == round_
+    )
+    asked_for = or_(
+        and_(decisions.c.item_id == item_id, decisions.c.round == round_),
+        decisions.c.idempotency_key == bindparam("key"),
+    )
+    always = select(literal(1)).subquery()  # or there would be no row where nobody decided yet
+    return (
+        select(
+            database_time().label("now"),
+            first_look.scalar_subquery().label("first_look"),
+            typed.scalar_subquery().label("draft"),
+            *_FACTS,
         )
-    ).scalar_one()
-    return end
-
-
-def last_final(session: Session, item_id: int, round_: int, stage: Stage) -> Decision | None:
-    """The newest final choice of a stage of this round."""
-    row = session.execute(
-        _with_actor()
-        .where(
-            decisions.c.item_id == item_id,
-            decisions.c.round == round_,
-            decisions.c.stage == stage,
-            decisions.c.act == Act.DECIDE,
-            decisions.c.outcome.in_(FINAL_OUTCOMES),
-        )
-        .order_by(decisions.c.id.desc())
-        .limit(1)
-    ).one_or_none()
-    return None if row is None else _decision(row)
+        .select_from(always.outerjoin(decisions, asked_for).outerjoin(people, people.c.id == decisions.c.actor_id))
+        .order_by(decisions.c.id)
+    )
 
 
 def undoable(session: Session, actor_id: int, workflow_id: int, *, since: datetime) -> Decision | None:
@@ -148,12 +179,6 @@ def reason_of(session: Session, decision_id: int) -> Reason | None:
     )
 
 
-def fence_of(session: Session, decision_id: int) -> int:
-    """The fence of the claim that a decision was made under."""
-    fence: int = session.execute(select(decisions.c.fence).where(decisions.c.id == decision_id)).scalar_one()
-    return fence
-
-
 def record(
     session: Session,
     item: Item,
@@ -162,12 +187,11 @@ def record(
     *,
     actor_id: int,
     workflow: Workflow,
-    supersedes: int | None,
-    now: datetime,
+    before: Past,
 ) -> int:
     """Add the decision with everything that was on the screen, and its reason. Returns its id."""
     row = {
-        **_on_screen(item, workflow, now),
+        **_on_screen(item, workflow, before.now),
         "act": Act.DECIDE,
         "outcome": verdict.outcome,
         "final_value": verdict.final_value,
@@ -175,7 +199,7 @@ def record(
         "is_provisional": verdict.is_provisional,
         "reason_code": verdict.reason.code if verdict.reason else None,
         "note": choice.note.strip(),
-        "supersedes_id": supersedes,
+        "supersedes_id": before.chain_end,
         "actor_id": actor_id,
         "idempotency_key": choice.idempotency_key,
         "request_hash": hash_of_choice(actor_id, choice),
@@ -184,8 +208,8 @@ def record(
         "queue_length": choice.queue_length,
         "claimed_at": item.claimed_at,
         "opened_at": choice.opened_at,
-        "first_evidence_at": _first_evidence(session, item, actor_id),
-        "decided_at": now,
+        "first_evidence_at": before.first_look,
+        "decided_at": before.now,
     }
     decision_id: int = session.execute(_ADDED, row).scalar_one()
     if verdict.reason is not None:
@@ -250,19 +274,6 @@ def _on_screen(item: Item, workflow: Workflow, now: datetime) -> dict[str, Any]:
     }
 
 
-def _first_evidence(session: Session, item: Item, actor_id: int) -> datetime | None:
-    look = {"item_id": item.id, "person_id": actor_id, "fence": item.fence}
-    found: datetime | None = session.execute(_FIRST_LOOK, look).scalar_one()
-    return found
-
-
-_FIRST_LOOK = select(func.min(evidence_views.c.opened_at)).where(
-    evidence_views.c.item_id == bindparam("item_id"),
-    evidence_views.c.person_id == bindparam("person_id"),
-    evidence_views.c.fence == bindparam("fence"),
-)
-
-
 def _reason_rows(decision_id: int, reason: Reason) -> list[dict[str, Any]]:
     fields = asdict(reason)
     secondary = fields.pop("secondary")
@@ -277,8 +288,31 @@ def _reason_rows(decision_id: int, reason: Reason) -> list[dict[str, Any]]:
     ]
 
 
+#: What a ``Decision`` holds, and the hash of the request that it answered.
+_FACTS = (
+    decisions.c.id,
+    decisions.c.item_id,
+    decisions.c.round,
+    decisions.c.stage,
+    decisions.c.act,
+    decisions.c.outcome,
+    decisions.c.final_value,
+    decisions.c.is_override,
+    decisions.c.is_provisional,
+    decisions.c.reason_code,
+    decisions.c.note,
+    decisions.c.fence,
+    decisions.c.actor_id,
+    people.c.name.label("actor_name"),
+    decisions.c.decided_at,
+    decisions.c.supersedes_id,
+    decisions.c.idempotency_key,
+    decisions.c.request_hash,
+)
+
+
 def _with_actor() -> Select[Any]:
-    return select(decisions, people.c.name.label("actor_name")).join(people, people.c.id == decisions.c.actor_id)
+    return select(*_FACTS).join(people, people.c.id == decisions.c.actor_id)
 
 
 def _decision(row: Row[Any]) -> Decision:
@@ -296,6 +330,7 @@ def _decision(row: Row[Any]) -> Decision:
         actor_name=row.actor_name,
         decided_at=row.decided_at,
         supersedes=row.supersedes_id,
+        fence=row.fence,
         idempotency_key=row.idempotency_key,
         note=row.note,
         is_provisional=row.is_provisional,

@@ -36,22 +36,11 @@ def save_draft(session: Session, item_id: int, person_id: int, round_: int, body
     )
 
 
-def draft(session: Session, item_id: int, person_id: int, round_: int) -> dict[str, Any]:
-    """The half-written decision of this person on this item in this round; empty if there is none."""
-    whose = {"item_id": item_id, "person_id": person_id, "round_": round_}
-    body: dict[str, Any] | None = session.execute(_DRAFT, whose).scalar_one_or_none()
-    return body or {}
-
-
-_DRAFT = select(drafts.c.body).where(
-    drafts.c.item_id == bindparam("item_id"),
-    drafts.c.person_id == bindparam("person_id"),
-    drafts.c.round == bindparam("round_"),
-)
-
-
 def drop_draft(session: Session, item_id: int, person_id: int) -> None:
-    session.execute(delete(drafts).where(drafts.c.item_id == item_id, drafts.c.person_id == person_id))
+    session.execute(_DROPPED, {"whose_item": item_id, "whose": person_id})
+
+
+_DROPPED = delete(drafts).where(drafts.c.item_id == bindparam("whose_item"), drafts.c.person_id == bindparam("whose"))
 
 
 def add_comment(session: Session, item_id: int, person_id: int, body: str, mentioned: Collection[int] = ()) -> None:

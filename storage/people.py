@@ -17,13 +17,16 @@ LOCAL = "local"  #: the issuer of people on the machine itself, such as whoever 
 DEMO = "demo"  #: the issuer of the personas of demo mode
 
 
-def principal(session: Session, person_id: int) -> Principal:
+def principal(session: Session, person_id: int, *, in_turn: bool = False) -> Principal:
     """The person with the grants that stand now.
+
+    Args:
+        in_turn: wait for whatever else this person does in turn, so that many tabs do not claim many items.
 
     Raises:
         NotAllowed: there is no such person, or the account is disabled.
     """
-    rows = session.execute(_WITH_GRANTS, {"person_id": person_id}).all()
+    rows = session.execute(_IN_TURN if in_turn else _WITH_GRANTS, {"person_id": person_id}).all()
     if not rows or rows[0].disabled_at is not None:
         raise NotAllowed(rows[0].name if rows else "This account", "work here: the account is disabled")
     standing = tuple(Grant(Role(row.role), row.workflow_id, row.segment_path) for row in rows if row.role)
@@ -36,6 +39,7 @@ _WITH_GRANTS = (
     .where(people.c.id == bindparam("person_id"))
     .order_by(grants.c.id)
 )
+_IN_TURN = _WITH_GRANTS.with_for_update(of=people, key_share=True)
 
 
 def who_may(session: Session, task: Task, workflow_id: int) -> list[Principal]:
@@ -55,11 +59,6 @@ def who_may(session: Session, task: Task, workflow_id: int) -> list[Principal]:
     for person_id, name, role, workflow, path in rows:
         found.setdefault((person_id, name), []).append(Grant(Role(role), workflow, path))
     return [Principal(person_id, name, tuple(held)) for (person_id, name), held in found.items()]
-
-
-def take_turns(session: Session, person_id: int) -> None:
-    """Let this person's claims run one after the other, so that many tabs do not claim many items."""
-    session.execute(select(people.c.id).where(people.c.id == person_id).with_for_update(key_share=True))
 
 
 def find(session: Session, issuer: str, subject: str) -> int | None:

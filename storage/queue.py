@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import cache, lru_cache, partial
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, case, func, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, case, func, literal, select, true, update
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate
 
@@ -33,6 +33,7 @@ from review_queue.roles import Grant, Principal, Task
 from review_queue.rules import TOP_LEVEL
 from storage import people as people_
 from storage import serving
+from storage.engine import database_time
 from storage.serving import Server
 from storage.tables import (
     IN_HAND,
@@ -64,6 +65,28 @@ class PassedUp:
     level: int
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One claim of a person."""
+
+    item_id: int
+    fence: int
+    is_in_scope: bool  #: whether their grants still reach it
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """What a person holds."""
+
+    now: datetime  #: when it was read, UTC, by the database's clock
+    held: tuple[Held, ...]  #: the oldest claim first
+
+    @property
+    def first(self) -> Held | None:
+        """The oldest claim that the person may still decide."""
+        return next((each for each in self.held if each.is_in_scope), None)
+
+
 def get_item(
     session: Session, item_id: int, who: Principal, task: Task = Task.SEE_QUEUE, *, lock: bool = False
 ) -> Item:
@@ -85,11 +108,11 @@ def require_visible(session: Session, who: Principal, item_id: int) -> None:
         raise ItemNotFound(item_id)
 
 
-def held_by(session: Session, who: Principal, workflow_id: int) -> int | None:
-    """The item that ``who`` claimed first and still has, even past its time, if nobody took it over."""
+def in_hand(session: Session, who: Principal, workflow_id: int) -> Hand:
+    """What ``who`` claimed in a workflow and still has, even past its time, if nobody took it over."""
     mine = {"workflow_id": workflow_id, "person_id": who.person_id}
-    found: int | None = session.execute(_held(who.grants), mine).scalar_one_or_none()
-    return found
+    rows = session.execute(_hand(who.grants), mine).all()
+    return Hand(rows[0].now, tuple(Held(row.id, row.fence, row.is_in_scope) for row in rows if row.id is not None))
 
 
 def claim_next(
@@ -155,12 +178,6 @@ def release(session: Session, who: Principal, item_id: int, fence: int, *, now: 
         .returning(items.c.id)
     )
     return released.one_or_none() is not None
-
-
-def release_oldest(session: Session, who: Principal, workflow_id: int, *, keep: int, now: datetime) -> list[int]:
-    """Give back all but the newest ``keep`` claims of this person in a workflow; the ids of what was given back."""
-    surplus = session.execute(_IN_HAND, {"workflow_id": workflow_id, "person_id": who.person_id}).all()[keep:]
-    return [item_id for item_id, fence in surplus if release(session, who, item_id, fence, now=now)]
 
 
 def complete(session: Session, who: Principal, item: Item, verdict: Verdict, *, now: datetime) -> bool:
@@ -320,25 +337,23 @@ def _visible_item(grants: tuple[Grant, ...], task: Task, *, lock: bool) -> Selec
     return wanted.with_for_update(of=items) if lock else wanted
 
 
-_IN_HAND = (
-    select(items.c.id, items.c.fence)
-    .where(items.c.workflow_id == bindparam("workflow_id"), items.c.claimed_by == bindparam("person_id"), IN_HAND)
-    .order_by(items.c.claimed_at.desc(), items.c.id.desc())
-)
-
-
 @lru_cache(maxsize=512)
-def _held(grants: tuple[Grant, ...]) -> Select[Any]:
-    return (
-        select(items.c.id)
-        .where(
-            items.c.workflow_id == bindparam("workflow_id"),
-            items.c.claimed_by == bindparam("person_id"),
-            IN_HAND,
-            people_.scope(Principal(0, "", grants), Task.REVIEW),
+def _hand(grants: tuple[Grant, ...]) -> Select[Any]:
+    held = (
+        select(
+            items.c.id,
+            items.c.fence,
+            items.c.claimed_at,
+            people_.scope(Principal(0, "", grants), Task.REVIEW).label("is_in_scope"),
         )
-        .order_by(items.c.claimed_at, items.c.id)
-        .limit(1)
+        .where(items.c.workflow_id == bindparam("workflow_id"), items.c.claimed_by == bindparam("person_id"), IN_HAND)
+        .subquery()
+    )
+    always = select(literal(1)).subquery()  # or there would be no row for an empty hand
+    return (
+        select(database_time().label("now"), held.c.id, held.c.fence, held.c.is_in_scope)
+        .select_from(always.outerjoin(held, true()))
+        .order_by(held.c.claimed_at, held.c.id)
     )
 
 

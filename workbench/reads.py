@@ -163,12 +163,13 @@ def story(database: Database, *, person_id: int, item: Item) -> Story:
             given=assignments.last_note(session, item.id) if item.assigned_id is not None else None,
             skips=tuple(replace(skip, note="") if is_blind else skip for skip in skips),
             reopened=replace(reopened, note="") if reopened and is_blind else reopened,
-            to_settle=_both_looks(session, item) if item.stage is Stage.SETTLING else (),
+            to_settle=_both_looks(session, item, person_id) if item.stage is Stage.SETTLING else (),
         )
 
 
-def _both_looks(session: Session, item: Item) -> tuple[Look, ...]:
-    both = (decisions.last_final(session, item.id, item.round, stage) for stage in (Stage.FIRST, Stage.SECOND))
+def _both_looks(session: Session, item: Item, person_id: int) -> tuple[Look, ...]:
+    past = decisions.past(session, item, person_id)
+    both = (past.last_final(stage) for stage in (Stage.FIRST, Stage.SECOND))
     return tuple(Look(done, decisions.reason_of(session, done.id)) for done in both if done is not None)
 
 

@@ -201,13 +201,14 @@ def a_decision(**changes: object) -> Decision:
         actor_name="Ada",
         decided_at=NOON,
         supersedes=None,
+        fence=3,
         idempotency_key="k",
     )
     return replace(decision, **changes)
 
 
 def may_undo(item: Item, *, by: int = ADA, after: timedelta = timedelta(seconds=60)) -> None:
-    check_undo(a_decision(), item, reviewer_id=by, fence=3, now=NOON + after, seconds=60)
+    check_undo(a_decision(), item, reviewer_id=by, now=NOON + after, seconds=60)
 
 
 def test_a_decision_can_be_undone_for_sixty_seconds_and_not_after():

@@ -178,22 +178,22 @@ def _confirm(
 
 def _decide(session: Session, who: Principal, workflow: Workflow, batch: Batch, row: BatchItem, note: str) -> Decision:
     item = queue.get_item(session, row.item_id, who, Task.CONFIRM, lock=True)
-    before = decisions.by_key(session, row.key)
-    if before is not None:
-        return replace(before[0], replayed=True)
+    past = decisions.past(session, item, who.person_id, key=row.key)
+    if past.answered is not None:
+        return replace(past.answered[0], replayed=True)
     if item.content_hash != row.content_hash or item.round != row.round:
         raise StaleContent(item.id)
-    last = decisions.standing(session, item.id, item.round)
+    last, now = past.standing, past.now
     if item.state is State.DECIDED and last is not None:
         raise ItemAlreadyDecided(item.id, by=last.actor_name, at=last.decided_at, decision_id=last.id)
-    now = database_now(session)
     ttl = timedelta(minutes=workflow.policy.claim_minutes)
     claim = queue.claim_this(session, server_of(session, who, now), item.id, now=now, ttl=ttl)
     if claim is None:
         raise ClaimNotHeld(item.id, holder=item.holder_name)
     put_on_record(session, "item.claimed", who, workflow, item.id, details={"fence": claim.fence, "batch": batch.id})
     held = queue.get_item(session, item.id, who, Task.CONFIRM)
-    return settle(session, who, workflow, held, _choice(row, claim.fence, note))
+    past = decisions.past(session, held, who.person_id, key=row.key)
+    return settle(session, who, workflow, held, _choice(row, claim.fence, note), past)
 
 
 def _choice(row: BatchItem, fence: int, note: str) -> Choice:

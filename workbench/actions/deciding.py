@@ -14,44 +14,42 @@ from sqlalchemy.orm import Session
 
 from review_queue import second_review
 from review_queue.errors import ClaimNotHeld, ItemAlreadyDecided, KeyReused
-from review_queue.items import Act, Choice, Decision, Item, Stage, State
+from review_queue.items import Act, Choice, Decision, Item, Stage, State, Verdict
 from review_queue.roles import Principal
 from review_queue.rules import decide
 from storage import absences, audit, decisions, notes, outbox, queue
-from storage.engine import database_now
+from storage.decisions import Past
 from storage.serving import Server
 from storage.workflows import Workflow
 
 
-def answered_before(session: Session, key: str, fingerprint: str) -> Decision | None:
-    """The decision that came under this key before, marked ``replayed``.
+def answered_before(past: Past, fingerprint: str) -> Decision | None:
+    """The decision that came under the key before, marked ``replayed``.
 
     Raises:
         KeyReused: the key came before with another request.
     """
-    found = decisions.by_key(session, key)
-    if found is None:
+    if past.answered is None:
         return None
-    decision, stored = found
+    decision, stored = past.answered
     if stored != fingerprint:
         raise KeyReused(decision.item_id)
     return replace(decision, replayed=True)
 
 
-def settle(session: Session, who: Principal, workflow: Workflow, item: Item, choice: Choice) -> Decision:
-    """Decide a locked item, with everything that belongs to it.
+def settle(session: Session, who: Principal, workflow: Workflow, item: Item, choice: Choice, past: Past) -> Decision:
+    """Decide a locked item with that past, and everything that belongs to it.
 
     Raises:
         ItemAlreadyDecided: somebody decided this round already.
         ClaimNotHeld, StaleContent, ReasonRequired, ChoiceInvalid, ItemNotOpen: see ``rules.decide``.
     """
-    now = database_now(session)
-    last = decisions.standing(session, item.id, item.round)
+    now, last = past.now, past.standing
     if last is not None and _is_settled(item, last, who):
         by = "you" if last.actor_id == who.person_id else last.actor_name
         raise ItemAlreadyDecided(item.id, by=by, at=last.decided_at, decision_id=last.id)
     verdict = decide(item, choice, reviewer_id=who.person_id, now=now)
-    first = decisions.last_final(session, item.id, item.round, Stage.FIRST) if item.stage is Stage.SECOND else None
+    first = past.last_final(Stage.FIRST) if item.stage is Stage.SECOND else None
     verdict = second_review.follow_up(
         verdict,
         item,
@@ -61,27 +59,43 @@ def settle(session: Session, who: Principal, workflow: Workflow, item: Item, cho
     )
     if not queue.complete(session, who, item, verdict, now=now):
         raise ClaimNotHeld(item.id, holder=item.holder_name)
-    supersedes = decisions.chain_end(session, item.id, item.round) if last is not None else None
     decision_id = decisions.record(
-        session, item, choice, verdict, actor_id=who.person_id, workflow=workflow, supersedes=supersedes, now=now
+        session, item, choice, verdict, actor_id=who.person_id, workflow=workflow, before=past
     )
     details = {"outcome": choice.outcome, "fence": item.fence, "round": item.round, "stage": item.stage}
     note(session, "decision.made", who, workflow, item.id, decision_id, details)
     if verdict.outcome.is_final and not verdict.is_provisional:
         outbox.decision_made(session, item, verdict, decision_id)
     notes.drop_draft(session, item.id, who.person_id)
-    return stored(session, decision_id)
+    return _as_stored(decision_id, who, item, choice, verdict, past)
+
+
+def _as_stored(decision_id: int, who: Principal, item: Item, choice: Choice, verdict: Verdict, past: Past) -> Decision:
+    """The decision as it would be read back, which nobody has to wait for."""
+    return Decision(
+        id=decision_id,
+        item_id=item.id,
+        round=item.round,
+        stage=item.stage,
+        act=Act.DECIDE,
+        outcome=verdict.outcome,
+        final_value=verdict.final_value,
+        is_override=verdict.is_override,
+        reason_code=verdict.reason.code if verdict.reason else None,
+        actor_id=who.person_id,
+        actor_name=who.name,
+        decided_at=past.now,
+        supersedes=past.chain_end,
+        fence=choice.fence,
+        idempotency_key=choice.idempotency_key,
+        note=choice.note.strip(),
+        is_provisional=verdict.is_provisional,
+    )
 
 
 def server_of(session: Session, who: Principal, now: datetime) -> Server:
     """The person as the queue serves them: with those in whose place they decide today."""
     return Server(who, absences.stood_in_for(session, who.person_id, now=now))
-
-
-def stored(session: Session, decision_id: int) -> Decision:
-    decision = decisions.by_id(session, decision_id)
-    assert decision is not None  # noqa: S101 -- written a moment ago in this transaction
-    return decision
 
 
 def note(

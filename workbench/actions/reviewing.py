@@ -14,18 +14,19 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from review_queue.errors import ChoiceInvalid, ItemNotFound, NotReady, UndoTooLate
-from review_queue.items import Act, Choice, Decision, Item, Outcome, SkipReason, Stage, State
+from review_queue.items import Act, Choice, Claim, Decision, Item, Outcome, SkipReason, Stage, State
 from review_queue.roles import Principal, Task
 from review_queue.rules import check_undo
 from review_queue.second_review import blinded
 from storage import assignments, audit, decisions, notes, outbox, people, placing, queue, workflows
+from storage.decisions import Past
 from storage.engine import Database, database_now
 from storage.placing import Surroundings
-from storage.queue import PassedUp
+from storage.queue import Hand, PassedUp
 from storage.tree import path_of
 from storage.workflows import Workflow
 from workbench.actions.again import again
-from workbench.actions.deciding import answered_before, note, server_of, settle, stored
+from workbench.actions.deciding import answered_before, note, server_of, settle
 from workbench.stopping import doors
 
 #: How many items are put in order in one transaction, so that no click waits long for it.
@@ -88,7 +89,6 @@ def take_next(database: Database, *, person_id: int, workflow: Workflow) -> Desk
         NotAllowed: the person may not review.
     """
     with database.writing() as session:
-        people.take_turns(session, person_id)
         who = _reviewer(session, person_id, workflow)
         return _next(session, who, workflow)
 
@@ -101,15 +101,13 @@ def open_item(database: Database, *, person_id: int, workflow: Workflow, item_id
         ItemNotFound: there is none, or it lies outside the person's scope.
     """
     with database.writing() as session:
-        people.take_turns(session, person_id)
-        who = people.principal(session, person_id)
+        who = people.principal(session, person_id, in_turn=True)
         item = queue.get_item(session, item_id, who, lock=True)
         if item.workflow_id != workflow.id:
             raise ItemNotFound(item_id)
-        now = database_now(session)
         if who.may(Task.REVIEW, item.workflow_id) and not workflow.policy.missing_for_review():
-            _claim_this(session, who, workflow, item, now)
-        return _desk(session, who, workflow, item_id, now)
+            _claim_this(session, who, workflow, item)
+        return _desk(session, who, workflow, item_id)
 
 
 @again(in_doubt=True)
@@ -126,10 +124,9 @@ def submit_decision(database: Database, *, person_id: int, workflow: Workflow, c
     with database.writing() as session:
         who = people.principal(session, person_id)
         item = queue.get_item(session, choice.item_id, who, Task.REVIEW, lock=True)
+        past = decisions.past(session, item, person_id, key=choice.idempotency_key)
         fingerprint = decisions.hash_of_choice(person_id, choice)
-        return answered_before(session, choice.idempotency_key, fingerprint) or settle(
-            session, who, workflow, item, choice
-        )
+        return answered_before(past, fingerprint) or settle(session, who, workflow, item, choice, past)
 
 
 @again(in_doubt=True)
@@ -145,10 +142,11 @@ def undo(database: Database, *, person_id: int, workflow: Workflow, decision_id:
         if done is None:
             raise UndoTooLate(0, "there is no such decision.")
         item = queue.get_item(session, done.item_id, who, Task.REVIEW, lock=True)
-        repeated = answered_before(session, key, decisions.request_hash(person_id, {"undo": decision_id}))
+        past = decisions.past(session, item, person_id, key=key)
+        repeated = answered_before(past, decisions.request_hash(person_id, {"undo": decision_id}))
         if repeated is not None:
             return repeated
-        _check_undo(session, done, item, who, workflow)
+        _check_undo(done, item, who, workflow, past)
         return _undo(session, who, workflow, item, done, key)
 
 
@@ -277,7 +275,7 @@ def _named(body: str, names: Collection[str]) -> set[str]:
 
 
 def _reviewer(session: Session, person_id: int, workflow: Workflow) -> Principal:
-    who = people.principal(session, person_id)
+    who = people.principal(session, person_id, in_turn=True)
     who.require(Task.REVIEW, workflow.id)
     missing = workflow.policy.missing_for_review()
     if missing:
@@ -286,38 +284,44 @@ def _reviewer(session: Session, person_id: int, workflow: Workflow) -> Principal
 
 
 def _next(session: Session, who: Principal, workflow: Workflow) -> Desk | None:
-    now, ttl = database_now(session), _ttl(workflow)
-    held = queue.held_by(session, who, workflow.id)
+    hand, ttl = queue.in_hand(session, who, workflow.id), _ttl(workflow)
+    now, held = hand.now, hand.first
     if held is not None:
-        item = queue.get_item(session, held, who, lock=True)
-        queue.renew(session, who, held, item.fence, now=now, ttl=ttl)
-        return _desk(session, who, workflow, held, now)
+        item = queue.get_item(session, held.item_id, who, lock=True)
+        queue.renew(session, who, held.item_id, item.fence, now=now, ttl=ttl)
+        return _desk(session, who, workflow, held.item_id)
     claim, passed_up = queue.claim_next(session, server_of(session, who, now), workflow.id, now=now, ttl=ttl)
     for passed in passed_up:
         _passed_up(session, workflow, passed)
     if claim is None:
         return None
-    _claimed(session, who, workflow, claim.item_id, claim.fence, now)
-    return _desk(session, who, workflow, claim.item_id, now)
+    _claimed(session, who, workflow, claim, hand)
+    return _desk(session, who, workflow, claim.item_id)
 
 
-def _claim_this(session: Session, who: Principal, workflow: Workflow, item: Item, now: datetime) -> None:
+def _claim_this(session: Session, who: Principal, workflow: Workflow, item: Item) -> None:
+    hand = queue.in_hand(session, who, workflow.id)
+    now = hand.now
     if item.state is State.CLAIMED and item.holder_id == who.person_id:
         queue.renew(session, who, item.id, item.fence, now=now, ttl=_ttl(workflow))
         return
     claim = queue.claim_this(session, server_of(session, who, now), item.id, now=now, ttl=_ttl(workflow))
     if claim is not None:
-        _claimed(session, who, workflow, claim.item_id, claim.fence, now)
+        _claimed(session, who, workflow, claim, hand)
 
 
-def _claimed(session: Session, who: Principal, workflow: Workflow, item_id: int, fence: int, now: datetime) -> None:
-    note(session, "item.claimed", who, workflow, item_id, details={"fence": fence})
-    _give_back_surplus(session, who, workflow, now)
+def _claimed(session: Session, who: Principal, workflow: Workflow, claim: Claim, hand: Hand) -> None:
+    """Put a claim on record, and give back the oldest of what was in hand before, where that makes too many."""
+    note(session, "item.claimed", who, workflow, claim.item_id, details={"fence": claim.fence})
+    _give_back_surplus(session, who, workflow, hand)
 
 
-def _give_back_surplus(session: Session, who: Principal, workflow: Workflow, now: datetime) -> None:
-    for released in queue.release_oldest(session, who, workflow.id, keep=workflow.policy.wip_limit, now=now):
-        note(session, "item.released", who, workflow, released, details={"because": "too many held"})
+def _give_back_surplus(session: Session, who: Principal, workflow: Workflow, before: Hand) -> None:
+    surplus = len(before.held) + 1 - workflow.policy.wip_limit
+    for held in before.held[: max(surplus, 0)]:
+        if queue.release(session, who, held.item_id, held.fence, now=before.now):
+            because = {"because": "too many held"}
+            note(session, "item.released", who, workflow, held.item_id, details=because)
 
 
 def _passed_up(session: Session, workflow: Workflow, item: PassedUp) -> None:
@@ -331,47 +335,44 @@ def _passed_up(session: Session, workflow: Workflow, item: PassedUp) -> None:
     )
 
 
-def _desk(session: Session, who: Principal, workflow: Workflow, item_id: int, now: datetime) -> Desk:
+def _desk(session: Session, who: Principal, workflow: Workflow, item_id: int) -> Desk:
     item = queue.get_item(session, item_id, who)
-    last = decisions.standing(session, item_id, item.round)
+    past = decisions.past(session, item, who.person_id)
+    last = past.standing
     mine = item.state is State.CLAIMED and item.holder_id == who.person_id and who.may(Task.REVIEW, workflow.id)
     is_told = last is not None and last.act is not Act.UNDO and item.stage is not Stage.SECOND
     return Desk(
         item=blinded(item),
         mine=mine,
-        draft=notes.draft(session, item_id, who.person_id, item.round),
-        opened_at=now,
+        draft=past.draft,
+        opened_at=past.now,
         last=last if is_told else None,
     )
 
 
-def _check_undo(session: Session, done: Decision, item: Item, who: Principal, workflow: Workflow) -> None:
-    last = decisions.standing(session, item.id, item.round)
+def _check_undo(done: Decision, item: Item, who: Principal, workflow: Workflow, past: Past) -> None:
+    last = past.standing
     if last is None or last.id != done.id or done.act is not Act.DECIDE:
         raise UndoTooLate(item.id, "this decision no longer stands, so there is nothing to undo.")
-    check_undo(
-        done,
-        item,
-        reviewer_id=who.person_id,
-        fence=decisions.fence_of(session, done.id),
-        now=database_now(session),
-        seconds=workflow.policy.undo_seconds,
-    )
+    check_undo(done, item, reviewer_id=who.person_id, now=past.now, seconds=workflow.policy.undo_seconds)
 
 
 def _undo(session: Session, who: Principal, workflow: Workflow, item: Item, done: Decision, key: str) -> Decision:
-    now = database_now(session)
+    hand = queue.in_hand(session, who, workflow.id)
+    now = hand.now
     went_up = done.outcome is Outcome.ESCALATE or (item.stage is Stage.SETTLING and done.stage is not Stage.SETTLING)
     level, ttl = max(item.level - went_up, 0), _ttl(workflow)
     claim = queue.reclaim(session, who, item, level=level, stage=done.stage, now=now, ttl=ttl)
     undone = replace(item, fence=claim.fence, stage=done.stage)
     undo_id = decisions.record_undo(session, undone, done, key=key, actor_id=who.person_id, workflow=workflow, now=now)
     note(session, "decision.undone", who, workflow, item.id, undo_id, {"undone": done.id, "fence": claim.fence})
-    _give_back_surplus(session, who, workflow, now)
+    _give_back_surplus(session, who, workflow, hand)
     if done.outcome is not None and done.outcome.is_final and not done.is_provisional:
         outbox.decision_undone(session, item, undo_id, done.id)
     notes.save_draft(session, item.id, who.person_id, item.round, _draft_of(session, workflow, item, done))
-    return stored(session, undo_id)
+    undone_as = decisions.by_id(session, undo_id)
+    assert undone_as is not None  # noqa: S101 -- written a moment ago in this transaction
+    return undone_as
 
 
 def _draft_of(session: Session, workflow: Workflow, item: Item, done: Decision) -> dict[str, Any]:
