@@ -85,7 +85,7 @@ def last_note(session: Session, item_id: int) -> tuple[str, str] | None:
     return None if row is None else (row.name, row.note)
 
 
-def skip(session: Session, item: Item, person_id: int, reason: SkipReason, note: str) -> None:
+def skip(session: Session, item: Item, person_id: int, fence: int, reason: SkipReason, note: str) -> None:
     """Note that somebody gave an item back undecided, and why; what is not theirs is no longer in their name."""
     if reason.is_for_good and item.assigned_id == person_id:
         session.execute(update(items).where(items.c.id == item.id).values(assigned_to=None))
@@ -94,11 +94,18 @@ def skip(session: Session, item: Item, person_id: int, reason: SkipReason, note:
             item_id=item.id,
             person_id=person_id,
             round=item.round,
+            fence=fence,
             reason=reason,
             note=note,
             skipped_at=database_time(),
         )
     )
+
+
+def is_skipped(session: Session, item_id: int, person_id: int, fence: int) -> bool:
+    """Whether this person skipped the item under that claim."""
+    same = select(skips.c.id).where(skips.c.item_id == item_id, skips.c.person_id == person_id, skips.c.fence == fence)
+    return session.execute(same).one_or_none() is not None
 
 
 def passed_for_good(session: Session, item: Item, person_id: int) -> SkipReason | None:

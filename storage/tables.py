@@ -522,10 +522,12 @@ skips = Table(  # items given back undecided, and why
     _ref("item_id", "items"),
     _ref("person_id", "people"),
     Column("round", Integer, nullable=False),
+    Column("fence", BigInteger, nullable=False),
     Column("reason", String(40), nullable=False),
     Column("note", Text, nullable=False, server_default=text("''")),
     _at("skipped_at"),
     _one_of("reason", SkipReason),
+    UniqueConstraint("item_id", "fence"),  # a claim is given back once
 )
 Index("ix_skips_item_person", skips.c.item_id, skips.c.person_id)
 

@@ -424,6 +424,10 @@ class Sitting:
         skipped = {"item_id": item.id, "fence": item.fence, "reason": SkipReason(reason)}
         try:
             reviewing.skip_item(self.database, person_id=self.person_id, note=self.value("skip_note") or "", **skipped)
+        except ClaimNotHeld as refusal:
+            self._lay(reviewing.open_item(**self._mine(), item_id=item.id))
+            self.notice = Notice("warning", str(refusal))
+            return
         except ReviewError as refusal:
             self.notice = Notice("error", str(refusal))
             return

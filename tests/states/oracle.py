@@ -115,6 +115,11 @@ class Oracle:
     def _is_on(self, absence: Row) -> bool:
         return absence["from_at"] <= self.now < absence["until_at"] and absence["ended_at"] is None
 
+    def has_skipped(self, person: int, item_id: int, fence: int) -> bool:
+        """Whether that claim was ended by a skip."""
+        same = {"person_id": person, "item_id": item_id, "fence": fence}
+        return any(same.items() <= row.items() for row in self.records.rows(skips))
+
     def _was_skipped(self, person: int, item: Row, *, again: bool) -> bool:
         """Whether the person passed it by for good, or (unless ``again``) lately."""
         return any(

@@ -155,9 +155,11 @@ class Queue(RuleBasedStateMachine):
     @rule(token=tokens, reason=st.sampled_from([SkipReason.LATER, SkipReason.NOT_MINE]), fault=FAULTS)
     def skip(self, token: Token, reason: SkipReason, fault: Fault | None) -> None:
         oracle = self._oracle()
-        held = self._is_held(token) and oracle.sees(token.person, self._now(token.desk.item.id))
+        is_seen = oracle.sees(token.person, self._now(token.desk.item.id))
+        is_repeated = is_seen and oracle.has_skipped(token.person, token.desk.item.id, token.desk.item.fence)
+        held = is_seen and self._is_held(token)
 
-        self._act(
+        answer = self._act(
             fault,
             lambda: reviewing.skip_item(
                 self.world.database,
@@ -170,6 +172,8 @@ class Queue(RuleBasedStateMachine):
 
         if not self.is_unanswered and not oracle.is_disabled(token.person):
             assert held == bool(self._changed()), f"skipping changed {self._changed()}, though held is {held}"
+            is_refused = not held and not is_repeated
+            assert isinstance(answer, ReviewError) == is_refused, f"skipping was answered {answer}, held is {held}"
 
     # --- sending forms ---
 

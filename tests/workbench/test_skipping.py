@@ -166,16 +166,27 @@ def test_an_assigned_item_skipped_for_now_stays_theirs(database, workflow, ada, 
     assert next_of(database, ada, workflow) == 1
 
 
-def test_a_skip_under_an_old_claim_changes_nothing(database, workflow, ada, ben):
+def test_a_skip_under_an_old_claim_is_refused_and_changes_nothing(database, workflow, ada, ben):
     bring_in(database, workflow, forecasts(1))
     late = take(database, ada, workflow)
     let_the_claim_run_out(database)
     held = take(database, ben, workflow)
 
-    skip(database, ada, late)
+    with pytest.raises(ClaimNotHeld, match="Ben has item 1 now; nothing was saved"):
+        skip(database, ada, late)
 
     assert (count(database, skips), events(database, "item.skipped")) == (0, [])
     assert decide(database, ben, workflow, held).actor_name == "Ben"
+
+
+def test_a_skip_that_is_sent_twice_is_one_skip(database, workflow, ada):
+    bring_in(database, workflow, forecasts(2))
+    desk = take(database, ada, workflow)
+
+    skip(database, ada, desk, SkipReason.MISSING_FACTS)
+    skip(database, ada, desk, SkipReason.MISSING_FACTS)
+
+    assert (count(database, skips), len(events(database, "item.skipped"))) == (1, 1)
 
 
 # --- not too many --------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from review_queue.errors import ChoiceInvalid, ItemNotFound, NotReady, UndoTooLate
+from review_queue.errors import ChoiceInvalid, ClaimNotHeld, ItemNotFound, NotReady, UndoTooLate
 from review_queue.items import Act, Choice, Claim, Decision, Item, Outcome, SkipReason, Stage, State
 from review_queue.roles import Principal, Task
 from review_queue.rules import check_undo
@@ -162,26 +162,31 @@ def undoable(database: Database, *, person_id: int, workflow: Workflow) -> Decis
 def skip_item(
     database: Database, *, person_id: int, item_id: int, fence: int, reason: SkipReason, note: str = ""
 ) -> None:
-    """Give an item back to the queue undecided, saying why. The draft is kept.
+    """Give an item back to the queue undecided, saying why. The draft is kept; a repetition changes nothing.
 
     Raises:
+        ItemNotFound: there is none, or it lies outside the person's scope.
+        ClaimNotHeld: the claim was given back or taken over before, so the reason is not stored.
         ChoiceInvalid: the reason is "other", and the note does not say which.
     """
     if reason is SkipReason.OTHER and not note.strip():
         raise ChoiceInvalid(item_id, "say in a few words why you skip it.")
     with database.writing() as session:
         who = people.principal(session, person_id)
-        if queue.release(session, who, item_id, fence, now=database_now(session)):
-            item = queue.get_item(session, item_id, who)
-            assignments.skip(session, item, person_id, reason, note.strip())
-            audit.record(
-                session,
-                "item.skipped",
-                actor_id=person_id,
-                workflow_id=item.workflow_id,
-                item_id=item_id,
-                details={"fence": fence, "reason": reason},
-            )
+        item = queue.get_item(session, item_id, who, lock=True)
+        if assignments.is_skipped(session, item_id, person_id, fence):
+            return
+        if not queue.release(session, who, item_id, fence, now=database_now(session)):
+            raise ClaimNotHeld(item_id, holder=item.holder_name if item.state is State.CLAIMED else None)
+        assignments.skip(session, item, person_id, fence, reason, note.strip())
+        audit.record(
+            session,
+            "item.skipped",
+            actor_id=person_id,
+            workflow_id=item.workflow_id,
+            item_id=item_id,
+            details={"fence": fence, "reason": reason},
+        )
 
 
 @again(in_doubt=True)

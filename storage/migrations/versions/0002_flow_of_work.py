@@ -101,6 +101,7 @@ def upgrade() -> None:
         sa.Column("item_id", BIG_ID, nullable=False),
         sa.Column("person_id", BIG_ID, nullable=False),
         sa.Column("round", sa.Integer(), nullable=False),
+        sa.Column("fence", sa.BigInteger(), nullable=False),
         sa.Column("reason", sa.String(length=40), nullable=False),
         sa.Column("note", sa.Text(), server_default=sa.text("''"), nullable=False),
         sa.Column("skipped_at", INSTANT, nullable=False),
@@ -110,6 +111,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["item_id"], ["items.id"], name=op.f("fk_skips_item_id")),
         sa.ForeignKeyConstraint(["person_id"], ["people.id"], name=op.f("fk_skips_person_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_skips")),
+        sa.UniqueConstraint("item_id", "fence", name=op.f("uq_skips_item_id_fence")),
     )
     with op.batch_alter_table("skips", schema=None) as batch_op:
         batch_op.create_index("ix_skips_item_person", ["item_id", "person_id"], unique=False)
