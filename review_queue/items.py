@@ -205,6 +205,7 @@ class Item:
     expires_at: datetime | None = None
     deferred_until: datetime | None = None
     not_for: int | None = None  #: person who decided first and may not be the second
+    nor_for: int | None = None  #: person who decided second, and otherwise, and may not settle it
     assigned_id: int | None = None  #: person whose item it is to decide
     assigned_name: str | None = None
     value_per_unit: float = 1.0

@@ -183,6 +183,7 @@ def release(session: Session, who: Principal, item_id: int, fence: int, *, now: 
 def complete(session: Session, who: Principal, item: Item, verdict: Verdict, *, now: datetime) -> bool:
     """Move the item on from its claim; false when that claim is gone. The fence decides, not the clock."""
     is_provisional_first = verdict.is_provisional and verdict.next_stage is Stage.SECOND
+    is_disputed = item.stage is Stage.SECOND and verdict.next_stage is Stage.SETTLING
     moved = session.execute(
         _completing(),
         {
@@ -194,6 +195,7 @@ def complete(session: Session, who: Principal, item: Item, verdict: Verdict, *, 
             "next_level": verdict.next_level,
             "next_stage": verdict.next_stage,
             "next_not_for": who.person_id if is_provisional_first else item.not_for,
+            "next_nor_for": who.person_id if is_disputed else item.nor_for,
             # Whoever it was given to has done their part; what comes next is for anybody, unless it is put off.
             "next_assigned": item.assigned_id if verdict.next_state is State.DEFERRED else None,
             "available_from": verdict.available_at or now,
@@ -217,6 +219,7 @@ def _completing() -> ReturningUpdate[Any]:
             level=bindparam("next_level"),
             stage=bindparam("next_stage"),
             not_for=bindparam("next_not_for"),
+            nor_for=bindparam("next_nor_for"),
             assigned_to=bindparam("next_assigned"),
             available_at=bindparam("available_from"),
             expires_at=None,
@@ -233,8 +236,10 @@ def reclaim(
     row = _claim(session, _claiming(items.c.id == item.id), who, now=now, ttl=ttl)
     if row is None:
         raise ItemNotFound(item.id)
-    not_for = None if stage is Stage.FIRST else items.c.not_for
-    session.execute(update(items).where(items.c.id == item.id).values(level=level, stage=stage, not_for=not_for))
+    free = {"not_for": None} if stage is Stage.FIRST else {}
+    if stage is not Stage.SETTLING:
+        free["nor_for"] = None
+    session.execute(update(items).where(items.c.id == item.id).values(level=level, stage=stage, **free))
     return _as_claim(row, who, now, ttl)
 
 
@@ -248,6 +253,7 @@ def reopen(session: Session, item: Item, *, now: datetime) -> int:
             round=item.round + 1,
             stage=Stage.FIRST,
             not_for=None,
+            nor_for=None,
             available_at=now,
             # It is placed again before it is served for long: what it was weighed against may have changed.
             placed_until=now,
@@ -466,6 +472,7 @@ def _item(row: Row[Any], standing: list[Forecast]) -> Item:
         expires_at=row.expires_at,
         deferred_until=row.available_at if row.state == State.DEFERRED else None,
         not_for=row.not_for,
+        nor_for=row.nor_for,
         assigned_id=row.assigned_to,
         assigned_name=row.assigned_name,
         value_per_unit=row.value_per_unit,

@@ -216,8 +216,9 @@ def _for(server: Server) -> ColumnElement[bool]:
 
 
 def _not_against(server: Server) -> ColumnElement[bool]:
-    """Whoever decided first is not the second reviewer."""
-    return or_(items.c.not_for.is_(None), items.c.not_for != server.who.person_id)
+    """Whoever decided first is not the second reviewer, and neither of the two settles what they differ about."""
+    me = server.who.person_id
+    return and_(*(or_(column.is_(None), column != me) for column in (items.c.not_for, items.c.nor_for)))
 
 
 def not_passed(server: Server) -> ColumnElement[bool]:

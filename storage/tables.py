@@ -216,6 +216,7 @@ items = Table(
     _ref("assigned_to", "people", nullable=True),  # theirs to decide, or whoever stands in for them
     Column("stage", SmallInteger, nullable=False, server_default=text("1")),  # of review; 2: a blind second one
     _ref("not_for", "people", nullable=True),  # who decided before and may not be the second
+    _ref("nor_for", "people", nullable=True),  # who was the second and may not settle it either
     # the last claim
     Column("fence", BigInteger, nullable=False, server_default=text("0")),
     _ref("claimed_by", "people", nullable=True),

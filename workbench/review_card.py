@@ -245,6 +245,8 @@ def _why_not(here: Sitting, item: Item) -> str:
         return f"{item.holder_name or 'Somebody'} has this item until {local_time(item.expires_at)}."
     if item.stage is Stage.SECOND and item.not_for == here.person_id:
         return "You decided this first; it waits for somebody else to review it a second time."
+    if item.stage is Stage.SETTLING and here.person_id in (item.not_for, item.nor_for):
+        return "You were one of the two who decided this differently; somebody else settles it."
     if item.assigned_id not in (None, here.person_id):
         return f"This item is {item.assigned_name}'s to decide."
     if item.state is State.READY and item.level > 0:

@@ -103,7 +103,7 @@ class Oracle:
         return (is_free or self.holds(person, item)) and self._is_for(person, item) and self.reaches(person, item)
 
     def _is_for(self, person: int, item: Row) -> bool:
-        return item["assigned_to"] in (None, *self._served(person)) and item["not_for"] != person
+        return item["assigned_to"] in (None, *self._served(person)) and person not in (item["not_for"], item["nor_for"])
 
     def _served(self, person: int) -> set[int]:
         """The person, and those in whose place they decide: whoever is away, or reviews nothing any more."""
@@ -148,7 +148,7 @@ class Oracle:
                 return "refused"
         if item["state"] not in ("ready", "claimed", "deferred", "sent_back") or item["assigned_to"] == taker:
             return "left out"
-        if taker is not None and (taker == item["not_for"] or not self.reaches(taker, item)):
+        if taker is not None and (taker in (item["not_for"], item["nor_for"]) or not self.reaches(taker, item)):
             return "left out"
         from_hand = item["state"] == "claimed" and item["claimed_by"] != taker
         from_name = item["assigned_to"] is not None

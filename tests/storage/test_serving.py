@@ -46,6 +46,7 @@ class Waiting:
     free_in: timedelta = timedelta(0)  #: from now
     assigned: str | None = None
     not_for: str | None = None
+    nor_for: str | None = None
     skipped: tuple[str, SkipReason, timedelta, int] | None = None  #: by whom, why, how long ago, in which round
     is_elsewhere: bool = False  #: in another workflow
 
@@ -84,6 +85,7 @@ WAITING = st.builds(
     free_in=mostly(timedelta(0), -LATELY, LATELY),
     assigned=mostly(None, ADA, ADA, BEN, CID, GUS),
     not_for=mostly(None, ADA, BEN),
+    nor_for=mostly(None, ADA, BEN),
     skipped=mostly(
         None,
         *((ADA, reason, ago, 1) for reason in (SkipReason.NOT_MINE, SkipReason.LATER) for ago in (LATELY, LONG_AGO)),
@@ -236,6 +238,7 @@ def _lay_out(session, house, queue_, aways, held, now):
             "available_at": now + waiting.free_in,
             "assigned_to": house.ids.get(waiting.assigned),
             "not_for": house.ids.get(waiting.not_for),
+            "nor_for": house.ids.get(waiting.nor_for),
             "band": Band.AGREE,
             "lane": waiting.lane,
             "score": waiting.score,
@@ -249,7 +252,12 @@ def _lay_out(session, house, queue_, aways, held, now):
             name, reason, ago, round_ = waiting.skipped
             session.execute(
                 insert(skips).values(
-                    item_id=number, person_id=house.ids[name], round=round_, reason=reason, skipped_at=now - ago
+                    item_id=number,
+                    person_id=house.ids[name],
+                    round=round_,
+                    fence=0,
+                    reason=reason,
+                    skipped_at=now - ago,
                 )
             )
     for away in aways:
@@ -297,7 +305,7 @@ def _sorted(queue_, aways, held):
             and waiting.state in (State.READY, State.CLAIMED, State.DEFERRED)
             and waiting.free_in <= timedelta(0)
             and waiting.assigned in (None, *in_place_of)
-            and waiting.not_for != ADA
+            and ADA not in (waiting.not_for, waiting.nor_for)
         )
 
     def passed(waiting):

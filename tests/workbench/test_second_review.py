@@ -289,6 +289,18 @@ def test_where_the_two_differ_somebody_one_level_up_who_sees_all_settles_it(data
     assert kept == [(first.id, None), (second.id, first.id), (settled.id, second.id)]
 
 
+def test_neither_of_the_two_settles_what_they_differ_about(database, workflow, ada, dora):
+    ida = a_person(database, "Ida", Role.DIRECTOR)
+    decide(database, ada, workflow)
+    second = decide(database, dora, workflow, key="second", value=900.0)
+
+    assert nothing_for(database, dora, workflow)
+    assert not reviewing.open_item(database, person_id=dora, workflow=workflow, item_id=1).mine
+    assert undo(database, dora, workflow, second).actor_name == "Dora"  # and with that, the bar is gone
+    decide(database, dora, workflow, key="second again", value=900.0)
+    assert take(database, ida, workflow).item.nor_for == dora
+
+
 def test_the_second_reviewers_other_tab_is_told_that_they_decided(database, workflow, ada, ben, dora):
     decide(database, ada, workflow)
     tab, other_tab = take(database, ben, workflow), take(database, ben, workflow)

@@ -265,6 +265,8 @@ def _check_item(item: Item, workflow: Workflow, taker: Principal | None) -> None
         return
     if taker.person_id == item.not_for:
         raise NotGiven(f"{taker.name} decided item {item.id} first and cannot be its second reviewer.")
+    if taker.person_id == item.nor_for:
+        raise NotGiven(f"{taker.name} decided item {item.id} second, and otherwise; somebody else settles it.")
     if not taker.may_at(Task.REVIEW, item.workflow_id, path_of(item.segments), level=item.level):
         raise NotGiven(f"Item {item.id} lies outside of what {taker.name} may review.")
 

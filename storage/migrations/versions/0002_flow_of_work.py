@@ -157,10 +157,12 @@ def upgrade() -> None:
     with op.batch_alter_table("items", schema=None) as batch_op:
         batch_op.add_column(sa.Column("stage", sa.SmallInteger(), server_default=sa.text("1"), nullable=False))
         batch_op.add_column(sa.Column("not_for", BIG_ID, nullable=True))
+        batch_op.add_column(sa.Column("nor_for", BIG_ID, nullable=True))
         batch_op.add_column(
             sa.Column("placed_until", INSTANT, server_default=sa.text("'1970-01-01 00:00:00.000000'"), nullable=False)
         )
         batch_op.create_foreign_key(batch_op.f("fk_items_not_for"), "people", ["not_for"], ["id"])
+        batch_op.create_foreign_key(batch_op.f("fk_items_nor_for"), "people", ["nor_for"], ["id"])
     op.drop_column("workflows", "ordered_at")
     op.add_column("decisions", sa.Column("is_provisional", sa.Boolean(), server_default=sa.false(), nullable=False))
     for name, (columns, where) in AFTER.items():
@@ -181,8 +183,10 @@ def downgrade() -> None:
     for name in AFTER:
         op.drop_index(name, table_name="items")
     with op.batch_alter_table("items", schema=None) as batch_op:
+        batch_op.drop_constraint(batch_op.f("fk_items_nor_for"), type_="foreignkey")
         batch_op.drop_constraint(batch_op.f("fk_items_not_for"), type_="foreignkey")
         batch_op.drop_column("placed_until")
+        batch_op.drop_column("nor_for")
         batch_op.drop_column("not_for")
         batch_op.drop_column("stage")
     for name, columns in BEFORE.items():
