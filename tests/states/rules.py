@@ -191,6 +191,15 @@ class Queue(RuleBasedStateMachine):
         self.promises_hold()
         return self._decide(taken, outcome, "as it should be", fault)
 
+    @rule(who=PEOPLE, outcome=OUTCOMES)
+    def take_and_decide_in_two_tabs(self, who: str, outcome: Outcome) -> None:
+        """What one tab decided, the other decides once more under a key of its own."""
+        taken = self.take_next(who, None)
+        if isinstance(taken, Token):
+            for _ in range(2):
+                self.promises_hold()
+                self._decide(taken, outcome, "as it should be", None)
+
     @rule(form=forms, fault=WHILE_DECIDING)
     def send_the_same_again(self, form: Form, fault: Fault | None) -> None:
         self._send(form, fault)
@@ -331,6 +340,14 @@ class Queue(RuleBasedStateMachine):
         self._import(HEADER + row(token.desk.item.series, (self._oracle().value_on(item, "ai") or 0) + 400), fault)
         self.promises_hold()
         return self._decide(token, outcome, "as it should be", None)
+
+    @precondition(lambda self: self.imports_left > 0)
+    @rule(who=PEOPLE, outcome=OUTCOMES)
+    def take_what_changes_and_decide(self, who: str, outcome: Outcome) -> None:
+        taken = self.take_next(who, None)
+        if isinstance(taken, Token):
+            self.promises_hold()
+            self.a_number_changes_under_the_reader(taken, outcome, None)
 
     @precondition(lambda self: self.imports_left > 0)
     @rule(new=st.booleans(), fault=FAULTS)
