@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTHON := $(BIN)/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check --quiet --quiet
 UV := $(BIN)/uv
-#: What pytest is told beside the defaults: make test ARGS="tests/storage -x"
+#: What pytest is told beside the defaults, and then the storms are left out: make test ARGS="tests/storage -x"
 ARGS ?=
 export PYTHONUNBUFFERED = 1
 
@@ -19,7 +19,11 @@ run: $(VENV)/installed ## Serve the workbench on an embedded database, from noth
 	@$(BIN)/workbench serve
 
 test: $(VENV)/installed-dev lint types ## Install what tests need, a browser included; then lint, types and all tests
-	@$(PYTHON) -m pytest -n auto --dist loadfile $(ARGS)
+	@$(PYTHON) -m pytest -n auto --dist worksteal $(ARGS)
+ifeq ($(ARGS),)
+	@$(PYTHON) -m pytest -n 2 --dist load -m storm tests/states
+	@$(PYTHON) -m pytest -n 2 --dist load -m storm tests/crash
+endif
 
 check: test ## The same as test: what CI runs
 

@@ -26,13 +26,14 @@ SKIPS_SHOWN = 3
 
 def item_story(here: Sitting, item: Item, told: Story) -> None:
     """Everything that whoever decides now should know of what was done before."""
-    if here.is_blind:
-        st.info(BLIND, icon=":material/visibility_off:")
-    lines = [plain(line) for line in _lines(here, item, told)]
-    if lines:
-        st.info("  \n".join(lines))
-    if told.to_settle:
-        _to_settle(here, item, told.to_settle)
+    with st.container():  # keeps its place where there is nothing to tell
+        if here.is_blind:
+            st.info(BLIND, icon=":material/visibility_off:")
+        lines = [plain(line) for line in _lines(here, item, told)]
+        if lines:
+            st.info("  \n".join(lines))
+        if told.to_settle:
+            _to_settle(here, item, told.to_settle)
 
 
 def _lines(here: Sitting, item: Item, told: Story) -> Iterator[str]:

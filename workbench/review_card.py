@@ -202,7 +202,8 @@ def _buttons(here: Sitting, item: Item) -> None:
     missing = {Outcome.ACCEPT_AI: item.ai is None, Outcome.KEEP_MANUAL: item.manual is None}
     # A form is open: somebody types now, perhaps beside its fields, and a letter must not decide anything.
     single_keys = here.panel is None
-    with st.container(horizontal=True):
+    # A row of its own for each item: of one that is drawn over, the browser may keep the button that was clicked.
+    with st.container(horizontal=True, key=here.widget("choices")):
         for outcome, shortcut in SHORTCUTS.items():
             if outcome is Outcome.ACCEPT_AI and here.is_blind:
                 continue

@@ -286,7 +286,7 @@ def _begin(page: Page, workbench: Workbench) -> None:
 
 
 def _ready(page: Page) -> None:
-    expect(_accept(page)).to_have_count(1)  # while the next item is drawn there are two
+    expect(_accept(page)).to_have_count(1)
     settled(page)
     expect(_accept(page)).to_be_enabled()
 

@@ -16,7 +16,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from storage import queue
 from storage.engine import open_database
-from tests.conftest import scratch_database
+from tests.conftest import in_memory, scratch_database
 from tests.states.faults import Fault
 from tests.states.oracle import EXPIRIES
 from tests.states.rules import Queue
@@ -45,8 +45,7 @@ def world(
     """A world in a database of the kind ``request.param``, in memory where the machine has a folder there."""
     monkeypatch.setattr(queue, "EXPIRIES_BEFORE_HELP", EXPIRIES)
     caplog.set_level(logging.ERROR, "workbench")  # it says of each doubtful commit that there was one
-    memory = "/dev/shm"  # noqa: S108 -- a folder of our own is made inside
-    folder = Path(tempfile.mkdtemp(dir=memory if Path(memory).is_dir() else None))
+    folder = Path(tempfile.mkdtemp(dir=in_memory()))
     with scratch_database(request, folder) as url:
         database = open_database(url)
         made = World(database)
