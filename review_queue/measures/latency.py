@@ -7,7 +7,6 @@ from enum import StrEnum
 
 import numpy as np
 import pandas as pd
-from statsmodels.duration.survfunc import SurvfuncRight
 
 from review_queue.measures.groups import split
 
@@ -69,6 +68,8 @@ def survival(times: pd.DataFrame) -> pd.DataFrame:
 
     Source: E. L. Kaplan and P. Meier (1958), JASA 53, 457-481, as statsmodels computes it.
     """
+    from statsmodels.duration.survfunc import SurvfuncRight  # half a second that no start should wait for
+
     curve = SurvfuncRight(times["hours"].to_numpy(float), times["finished"].to_numpy(int))
     waiting = np.asarray(curve.surv_prob, dtype=float)
     with np.errstate(divide="ignore", invalid="ignore"):
