@@ -29,10 +29,10 @@ from queue_data import CREW, Queues, postgresql_queues, sqlite_queues
 KINDS = {"sqlite": sqlite_queues, "postgresql": postgresql_queues}
 #: Reach of the reviewers' grants, how many work at once, and how many items each takes in a round.
 SETTINGS = (
-    ("whole", 1, 60),
-    ("whole", 4, 25),
-    ("whole", 16, 10),
-    ("region", 4, 25),
+    ("whole", 1, 150),
+    ("whole", 4, 80),
+    ("whole", 16, 25),
+    ("region", 4, 50),
     ("territory", 4, 10),
 )
 #: What we hold ourselves to.

@@ -29,7 +29,7 @@ with st.container(horizontal=True, vertical_alignment="center"):
     what_is_shown(page, after)
     turn_pages(page, after)
     if may_confirm:
-        confirm_button(user, database(), workflow)
+        confirm_button(user, database(), workflow, wanted.segment_path)
 group_counts(page.items, group)
 if user.may(Task.ASSIGN, workflow.id) and not page.items.empty:
     assignable_list(user, database(), workflow, page.items)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,7 +12,18 @@ from sqlalchemy.orm import Session
 from review_queue.items import Lane, SourceKind, Stage
 from review_queue.roles import Principal
 from storage.serving import NOW, Server, at, free_to, not_passed
-from storage.tables import FOR_ANYBODY, SERVING_ORDER, TO_CLAIM, batch_items, batches, forecasts, items, sources
+from storage.tables import (
+    FOR_ANYBODY,
+    SERVING_ORDER,
+    TO_CLAIM,
+    batch_items,
+    batches,
+    forecasts,
+    items,
+    segments,
+    sources,
+)
+from storage.tree import below
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +52,21 @@ class Batch:
     items: tuple[BatchItem, ...]
 
     @property
+    def unsettled(self) -> tuple[BatchItem, ...]:
+        """Those of which nobody knows yet what becomes of them."""
+        return tuple(row for row in self.items if row.decision_id is None and row.left_out is None)
+
+    @property
     def still_to_look_at(self) -> tuple[int, ...]:
         return tuple(row.item_id for row in self.items if row.to_look_at and row.looked_at is None)
 
 
 def routine(
-    session: Session, server: Server, workflow_id: int, *, now: datetime, limit: int, segment_ids: Collection[int] = ()
+    session: Session, server: Server, workflow_id: int, *, now: datetime, limit: int, segment_path: str | None = None
 ) -> list[int]:
     """The first Routine items in serving order that this person could confirm: unflagged, with an AI forecast."""
-    here = [items.c.segment_id.in_(segment_ids)] if segment_ids else []
+    inside = select(segments.c.id).where(segments.c.workflow_id == workflow_id, below(segment_path or ""))
+    here = [items.c.segment_id.in_(inside)] if segment_path is not None else []
     rows = session.execute(
         select(items.c.id)
         .where(
@@ -124,13 +141,19 @@ def get(session: Session, batch_id: int, *, lock: bool = False) -> Batch | None:
 
 
 def newest(session: Session, person_id: int, workflow_id: int, *, since: datetime) -> int | None:
-    """The id of the batch that this person drew last and has not confirmed, if it was after ``since`` (UTC)."""
+    """The id of the batch that this person drew last and has not brought to its end, if after ``since`` (UTC)."""
+    is_open = (
+        select(batch_items.c.id)
+        .where(batch_items.c.batch_id == batches.c.id, batch_items.c.decision_id.is_(None))
+        .where(batch_items.c.left_out.is_(None))
+        .exists()
+    )
     found: int | None = session.execute(
         select(batches.c.id)
         .where(
             batches.c.person_id == person_id,
             batches.c.workflow_id == workflow_id,
-            batches.c.confirmed_at.is_(None),
+            is_open,
             batches.c.drawn_at > since,
         )
         .order_by(batches.c.id.desc())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -45,10 +46,10 @@ class _Here:
         return {"database": self.database, "person_id": self.person_id, "workflow": self.workflow}
 
 
-def confirm_button(user: Principal, database: Database, workflow: Workflow) -> None:
-    """*Confirm Routine items*: opens the batch that is drawn already, or draws one."""
+def confirm_button(user: Principal, database: Database, workflow: Workflow, segment_path: str | None) -> None:
+    """*Confirm Routine items*: opens the batch that is drawn already, or draws one in the segment that is shown."""
     here = _Here(user.person_id, database, workflow)
-    st.button("Confirm Routine items", on_click=_open, args=(here,))
+    st.button("Confirm Routine items", on_click=_open, args=(here, segment_path))
 
 
 def open_batch(user: Principal, database: Database, workflow: Workflow) -> bool:
@@ -77,6 +78,8 @@ def _batch(here: _Here, preview: Preview) -> None:
     st.caption(
         "Every item gets the AI's value, in a decision of its own. Chance chose some for a real look: open those first."
     )
+    if batch.confirmed_at is not None:
+        st.info("This was confirmed, and cut off in the middle. Confirm once more what is left.")
     leave_out = _preview(preview)
     names = {item.id: f"{item.series} · {item.period}" for item in preview.items}
     to_look_at = [row.item_id for row in batch.items if row.to_look_at and row.item_id in names]
@@ -182,9 +185,10 @@ def _seen(preview: Preview) -> set[int]:
 # --- the presses ---------------------------------------------------------------------------------------------------
 
 
-def _open(here: _Here) -> None:
+def _open(here: _Here, segment_path: str | None) -> None:
+    asking: dict[str, Any] = here.asking()
     try:
-        confirming.open_batch(**here.asking()) or confirming.draw_batch(**here.asking())  # type: ignore[arg-type]
+        confirming.open_batch(**asking) or confirming.draw_batch(**asking, segment_path=segment_path)
     except ReviewError as refusal:
         st.session_state[SAID] = _Said(str(refusal))
     else:

@@ -55,7 +55,7 @@ class Confirmed:
 
 
 @again(in_doubt=False)
-def draw_batch(database: Database, *, person_id: int, workflow: Workflow, segment_ids: Collection[int] = ()) -> Preview:
+def draw_batch(database: Database, *, person_id: int, workflow: Workflow, segment_path: str | None = None) -> Preview:
     """Draw the next Routine items that could be confirmed together, and which of them must be looked at first.
 
     Raises:
@@ -71,7 +71,7 @@ def draw_batch(database: Database, *, person_id: int, workflow: Workflow, segmen
             workflow.id,
             now=now,
             limit=workflow.policy.batch_cap,
-            segment_ids=segment_ids,
+            segment_path=segment_path,
         )
         found = [item for item in (queue.get_item(session, item_id, who, Task.CONFIRM) for item_id in ids) if item.ai]
         if not found:
@@ -90,7 +90,10 @@ def draw_batch(database: Database, *, person_id: int, workflow: Workflow, segmen
 
 
 def open_batch(database: Database, *, person_id: int, workflow: Workflow) -> Preview | None:
-    """The batch that this person has drawn and not yet confirmed; it survives a reload and another tab."""
+    """The batch that this person has drawn and not yet confirmed to its end, with the items that it still waits for.
+
+    It survives a reload, another tab, and an end in the middle of its confirmation.
+    """
     with database.reading() as session:
         who = _confirmer(session, person_id, workflow)
         since = database_now(session) - GOOD_FOR
@@ -98,7 +101,7 @@ def open_batch(database: Database, *, person_id: int, workflow: Workflow) -> Pre
         if batch_id is None:
             return None
         batch = _own(session, who, batch_id)
-        return Preview(batch, tuple(item for row in batch.items if (item := _still_there(session, who, row))))
+        return Preview(batch, tuple(item for row in batch.unsettled if (item := _still_there(session, who, row))))
 
 
 @again(in_doubt=True)
