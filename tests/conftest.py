@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ from sqlalchemy import URL, create_engine, make_url, text
 
 from storage import schema
 from storage.engine import Database, open_database
+
+#: Tests press faster than anybody reads. What this setting is for has tests of its own.
+os.environ["WORKBENCH_DOUBLE_CLICK_MS"] = "0"
 
 _number = count()
 ROOM = 4 * 2**30  #: bytes that the databases of all tests at once may need

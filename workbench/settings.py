@@ -49,6 +49,7 @@ class Settings(BaseSettings):
     cookie_secret: SecretStr | None = None  #: signs the sign-in cookies; the same on every replica
     administrators: Words = ()  #: issuer|subject of those who become administrators when they sign in
     drain_seconds: Annotated[int, Field(ge=0, le=600)] = 5  #: unready before it stops, after SIGTERM
+    double_click_ms: Annotated[int, Field(ge=0, le=2000)] = 500  #: a press so soon after a saved one decides nothing
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("allowed_hosts", "administrators", mode="before")

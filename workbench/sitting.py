@@ -6,9 +6,11 @@ doubled press cannot act on the item that came after.
 
 from __future__ import annotations
 
+import math
 import secrets
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from time import monotonic
 from typing import Any, Final, Literal
 
 import streamlit as st
@@ -37,6 +39,7 @@ from workbench.actions.again import patience
 from workbench.actions.reviewing import Desk
 from workbench.parts import amount
 from workbench.reads import Story, Surroundings
+from workbench.settings import settings
 
 OUTCOME_WORDS = {
     Outcome.ACCEPT_AI: "Accept AI",
@@ -100,6 +103,7 @@ class Sitting:
     notice: Notice | None = None
     last: Decision | None = None  #: the last decision of this sitting, which *Undo* takes back
     queue_length: int | None = None  #: what waited when the page was last drawn whole
+    saved_at: float = -math.inf  #: when the last press was saved, in seconds of this process's clock
     doubt: Doubt | None = None  #: nothing else happens until it is known how this ended
     is_draft_unsaved: bool = False  #: the database has an older one
     around: Surroundings | None = None  #: of the item that lies open, as last read
@@ -212,7 +216,9 @@ class Sitting:
             and not is_override(item.manual.value, ai, item.tolerance)
         )
         if at_once:
-            self._submit(outcome)
+            # The second half of a double click would decide the item that came up under it, and nobody saw that one.
+            if monotonic() - self.saved_at > settings().double_click_ms / 1000:
+                self._submit(outcome)
         else:
             self.panel, self.notice = outcome, None
             self.keep_draft()
@@ -384,7 +390,7 @@ class Sitting:
             self._saved(decision, item)
 
     def _saved(self, decision: Decision, item: Item) -> None:
-        self.last = decision
+        self.last, self.saved_at = decision, monotonic()
         until = f" until {self.value('until')}" if decision.outcome is Outcome.DEFER else ""
         self.notice = Notice("saved", f"Saved: {_said(decision, item)}{until}", _name(item))
         self.coming = NEXT

@@ -48,7 +48,8 @@ class Workbench:
 def serving(database_url: str, folder: Path, **settings: str) -> Iterator[Workbench]:
     """``workbench serve`` on a free port, from ``folder``; ``settings`` without their prefix, ``auth="oidc"``."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("WORKBENCH_")}
-    environment |= {f"WORKBENCH_{name.upper()}": value for name, value in {"drain_seconds": "0", **settings}.items()}
+    quick = {"drain_seconds": "0", "double_click_ms": "0"}
+    environment |= {f"WORKBENCH_{name.upper()}": value for name, value in (quick | settings).items()}
     environment |= {"WORKBENCH_DATABASE_URL": database_url, "PYTHONPATH": str(Path(__file__).parents[2])}
     port = settings.get("port", "0")
     process = subprocess.Popen(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -12,7 +13,7 @@ from review_queue.items import Outcome
 from storage.engine import open_database
 from storage.tables import decisions, drafts, evidence_views, reasons
 from tests import builders
-from tests.browser.steps import Workbench, settled, sign_in
+from tests.browser.steps import Workbench, serving, settled, sign_in
 
 pytestmark = pytest.mark.browser
 
@@ -190,6 +191,24 @@ def test_a_colleague_who_opens_the_same_item_is_told_who_has_it(workbench: Workb
 
     expect(colleague.get_by_text("has this item until")).to_be_visible()
     expect(colleague.get_by_role("button", name="Accept AI")).to_have_count(0)
+
+
+def test_a_double_click_decides_one_item_and_not_the_next_as_well(sqlite_url: str, tmp_path: Path, page: Page):
+    with serving(sqlite_url, tmp_path, double_click_ms="500") as workbench:
+        bring_in(workbench, 8)
+        start(page, workbench)
+        accept = page.get_by_role("button", name="Accept AI")
+        for done, gap in enumerate((0, 100, 200, 300, 400), start=1):
+            before = heading(page).text_content() or ""
+            box = accept.bounding_box()
+            assert box is not None
+            page.mouse.click(box["x"] + 10, box["y"] + 10)
+            page.wait_for_timeout(gap)
+            page.mouse.click(box["x"] + 10, box["y"] + 10)
+            expect(heading(page)).not_to_have_text(before)
+            settled(page)
+            page.wait_for_timeout(600)  # as long as the next press is taken for the same
+            assert len(stored(workbench, decisions)) == done
 
 
 def test_a_page_reloaded_in_the_middle_shows_the_same_item_and_the_draft(workbench: Workbench, page: Page):

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from review_queue.items import Outcome, State
 from review_queue.roles import Role
-from storage.tables import items
+from storage.tables import decisions, items
 from tests.builders import a_person, a_workflow, bring_in, forecasts
+from workbench.settings import settings
 from workbench.sitting import Sitting
+
+
+@pytest.fixture
+def as_people_press(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """With the settings that a server has unless it is told otherwise."""
+    monkeypatch.delenv("WORKBENCH_DOUBLE_CLICK_MS")
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -36,3 +47,23 @@ def test_an_item_that_is_put_off_to_a_day_comes_back_when_work_begins_that_day_o
     assert sitting.notice.kind == "saved"
     with database.reading() as session:
         assert session.execute(select(items.c.state, items.c.available_at)).one() == (State.DEFERRED, opening)
+
+
+@pytest.mark.usefixtures("as_people_press")
+def test_the_second_half_of_a_double_click_decides_nothing_of_the_item_that_came_up(database):
+    workflow = a_workflow(database)
+    bring_in(database, workflow, forecasts(3))
+    sitting = Sitting(database, a_person(database, "Ada", Role.REVIEWER), workflow)
+    sitting.arrive(None)
+
+    def press_what_lies_open() -> int:
+        sitting.press(sitting.form, Outcome.ACCEPT_AI)
+        sitting.settle()
+        with database.reading() as session:
+            return session.execute(select(func.count()).select_from(decisions)).scalar_one()
+
+    assert press_what_lies_open() == 1
+    assert press_what_lies_open() == 1
+    assert sitting.notice.kind == "saved"  # what was said of the first still stands
+    sitting.saved_at -= 0.6
+    assert press_what_lies_open() == 2
