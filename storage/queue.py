@@ -1,4 +1,4 @@
-"""Items as the queue serves them: reading one whole, claiming the next, giving it back.
+"""Claims: taking the next item or a certain one, holding it, giving it back, moving it on.
 
 A claim is one statement. Its condition treats an expired claim and a reached deferral as available, so nothing has to
 sweep the table, and no item can be stuck.
@@ -11,21 +11,15 @@ from datetime import datetime, timedelta
 from functools import cache, lru_cache, partial
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, case, func, literal, select, true, update
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, case, literal, select, true, update
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from review_queue.errors import ItemNotFound
 from review_queue.items import (
-    Band,
     Claim,
-    Divergence,
-    Forecast,
     Item,
-    Lane,
-    SourceKind,
     Stage,
-    Standing,
     State,
     Verdict,
 )
@@ -38,17 +32,8 @@ from storage.serving import Server
 from storage.tables import (
     IN_HAND,
     PUT_OFF,
-    forecasts,
     items,
-    model_versions,
-    people,
-    policies,
-    segments,
-    series,
-    sources,
-    workflows,
 )
-from storage.tree import names
 
 #: A claim that ran out this often without a decision puts the item before somebody one level up.
 EXPIRIES_BEFORE_HELP = 5
@@ -85,27 +70,6 @@ class Hand:
     def first(self) -> Held | None:
         """The oldest claim that the person may still decide."""
         return next((each for each in self.held if each.is_in_scope), None)
-
-
-def get_item(
-    session: Session, item_id: int, who: Principal, task: Task = Task.SEE_QUEUE, *, lock: bool = False
-) -> Item:
-    """The item with its standing forecasts, if ``who`` may see it; ``lock`` holds it until the transaction ends.
-
-    Raises:
-        ItemNotFound: there is none, or not in this person's scope.
-    """
-    row = session.execute(_visible_item(who.grants, task, lock=lock), {"item_id": item_id}).one_or_none()
-    if row is None:
-        raise ItemNotFound(item_id)
-    return _item(row, _standing_forecasts(session, item_id))
-
-
-def require_visible(session: Session, who: Principal, item_id: int) -> None:
-    """Raise ``ItemNotFound`` unless there is such an item and ``who`` may see it."""
-    seen = select(items.c.id).where(items.c.id == item_id, people_.scope(who, Task.SEE_QUEUE))
-    if session.execute(seen).first() is None:
-        raise ItemNotFound(item_id)
 
 
 def in_hand(session: Session, who: Principal, workflow_id: int) -> Hand:
@@ -334,15 +298,6 @@ def _pass_up(session: Session, row: Row[Any], now: datetime) -> PassedUp:
     return PassedUp(row.id, row.fence, row.level + 1)
 
 
-# Statements that every press needs are built once for each set of grants: building them takes longer than running them.
-
-
-@lru_cache(maxsize=512)
-def _visible_item(grants: tuple[Grant, ...], task: Task, *, lock: bool) -> Select[Any]:
-    wanted = _whole_items().where(items.c.id == bindparam("item_id"), people_.scope(Principal(0, "", grants), task))
-    return wanted.with_for_update(of=items) if lock else wanted
-
-
 @lru_cache(maxsize=512)
 def _hand(grants: tuple[Grant, ...]) -> Select[Any]:
     held = (
@@ -360,121 +315,4 @@ def _hand(grants: tuple[Grant, ...]) -> Select[Any]:
         select(database_time().label("now"), held.c.id, held.c.fence, held.c.is_in_scope)
         .select_from(always.outerjoin(held, true()))
         .order_by(held.c.claimed_at, held.c.id)
-    )
-
-
-def _whole_items() -> Select[Any]:
-    assignees = people.alias("assignees")
-    newest = (
-        select(func.max(policies.c.version))
-        .where(policies.c.workflow_id == items.c.workflow_id)
-        .correlate(items)
-        .scalar_subquery()
-    )
-    return (
-        select(
-            items,
-            workflows.c.key.label("workflow_key"),
-            workflows.c.unit,
-            policies.c.body["tolerance"].as_float().label("tolerance"),
-            series.c.key.label("series"),
-            series.c.value_per_unit,
-            series.c.currency,
-            segments.c.path,
-            people.c.name.label("holder_name"),
-            assignees.c.name.label("assigned_name"),
-        )
-        .join(workflows, workflows.c.id == items.c.workflow_id)
-        .join(
-            policies,
-            and_(policies.c.workflow_id == items.c.workflow_id, policies.c.version == newest),
-        )
-        .join(series, series.c.id == items.c.series_id)
-        .outerjoin(segments, segments.c.id == items.c.segment_id)
-        .outerjoin(people, people.c.id == items.c.claimed_by)
-        .outerjoin(assignees, assignees.c.id == items.c.assigned_to)
-    )
-
-
-@cache
-def _newest_forecasts() -> Select[Any]:
-    newest = select(func.max(forecasts.c.id)).where(forecasts.c.item_id == bindparam("item_id"))
-    return (
-        select(forecasts, sources.c.key, sources.c.kind, model_versions.c.name.label("model_version"))
-        .join(sources, sources.c.id == forecasts.c.source_id)
-        .outerjoin(model_versions, model_versions.c.id == forecasts.c.model_version_id)
-        .where(forecasts.c.id.in_(newest.group_by(forecasts.c.source_id)))
-        .order_by(forecasts.c.id)
-    )
-
-
-def _standing_forecasts(session: Session, item_id: int) -> list[Forecast]:
-    rows = session.execute(_newest_forecasts(), {"item_id": item_id})
-    return [
-        Forecast(
-            id=row.id,
-            source=row.key,
-            kind=SourceKind(row.kind),
-            value=row.value,
-            received_at=row.received_at,
-            low=row.low,
-            high=row.high,
-            level=row.interval_level,
-            model_version=row.model_version,
-            made_at=row.made_at,
-            author=row.author,
-            note=row.note,
-            rationale=row.rationale,
-        )
-        for row in rows
-    ]
-
-
-def _item(row: Row[Any], standing: list[Forecast]) -> Item:
-    by_kind = {forecast.kind: forecast for forecast in standing}
-    return Item(
-        id=row.id,
-        workflow_id=row.workflow_id,
-        workflow_key=row.workflow_key,
-        unit=row.unit,
-        series_id=row.series_id,
-        series=row.series,
-        period=row.period,
-        period_start=row.period_start,
-        segments=names(row.path),
-        state=State(row.state),
-        round=row.round,
-        level=row.level,
-        stage=Stage(row.stage),
-        created_at=row.created_at,
-        due_at=row.due_at,
-        ai=by_kind.get(SourceKind.AI),
-        manual=by_kind.get(SourceKind.MANUAL),
-        naive=by_kind.get(SourceKind.NAIVE),
-        others=tuple(forecast for forecast in standing if forecast.kind is SourceKind.OTHER),
-        divergence=Divergence(
-            gap=row.gap,
-            money=row.money,
-            scale=row.scale,
-            u=row.u,
-            symmetric=row.symmetric,
-            band=Band(row.band),
-            outside_interval=row.outside_interval,
-            flagged=row.flagged,
-        ),
-        standing=Standing(Lane(row.lane), row.score, tuple(row.why)),
-        content_hash=row.content_hash,
-        tolerance=row.tolerance,
-        fence=row.fence,
-        holder_id=row.claimed_by,
-        holder_name=row.holder_name,
-        claimed_at=row.claimed_at,
-        expires_at=row.expires_at,
-        deferred_until=row.available_at if row.state == State.DEFERRED else None,
-        not_for=row.not_for,
-        nor_for=row.nor_for,
-        assigned_id=row.assigned_to,
-        assigned_name=row.assigned_name,
-        value_per_unit=row.value_per_unit,
-        currency=row.currency,
     )

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from review_queue.errors import ItemNotFound
 from review_queue.items import Decision, Item, Lane, Reason, Stage
 from review_queue.periods import parse_period, seasons_back
-from storage import assignments, context, decisions, listing, notes, people, queue, serving
+from storage import assignments, context, decisions, listing, notes, one_item, people, serving
 from storage.assignments import Reopening, Skip
 from storage.engine import Database, database_now
 from storage.listing import Filter as Filter  # pages know these from here
@@ -128,7 +128,7 @@ def workflow_of(database: Database, *, person_id: int, item_id: int) -> str | No
     """The key of the workflow that an item belongs to; None if this person may not see it."""
     with database.reading() as session:
         try:
-            return queue.get_item(session, item_id, people.principal(session, person_id)).workflow_key
+            return one_item.get(session, item_id, people.principal(session, person_id)).workflow_key
         except ItemNotFound:
             return None
 
@@ -137,7 +137,7 @@ def workflow_of(database: Database, *, person_id: int, item_id: int) -> str | No
 def surroundings(database: Database, *, person_id: int, item: Item) -> Surroundings:
     """What surrounds an item that this person may see, up to the period that is forecast."""
     with database.reading() as session:
-        queue.require_visible(session, people.principal(session, person_id), item.id)
+        one_item.require_visible(session, people.principal(session, person_id), item.id)
         history = context.history(session, item.series_id)
     history = history[history["period_start"] < pd.Timestamp(item.period_start)]
     return Surroundings(history, item.naive.value if item.naive else _seasonal_naive(history, item.period))
@@ -147,7 +147,7 @@ def surroundings(database: Database, *, person_id: int, item: Item) -> Surroundi
 def earlier_decisions(database: Database, *, person_id: int, item: Item) -> pd.DataFrame:
     """How earlier decisions on the item's series turned out; columns of ``storage.context.earlier_decisions``."""
     with database.reading() as session:
-        queue.require_visible(session, people.principal(session, person_id), item.id)
+        one_item.require_visible(session, people.principal(session, person_id), item.id)
         return context.earlier_decisions(session, item.series_id)
 
 
@@ -156,7 +156,7 @@ def story(database: Database, *, person_id: int, item: Item) -> Story:
     """What others did with an item before it came here; in a blind review without their words, but for whose it is."""
     is_blind = item.stage is Stage.SECOND
     with database.reading() as session:
-        queue.require_visible(session, people.principal(session, person_id), item.id)
+        one_item.require_visible(session, people.principal(session, person_id), item.id)
         skips = assignments.skips_of(session, item.id, item.round)
         reopened = assignments.last_reopening(session, item.id) if item.round > 1 else None
         return Story(
@@ -177,7 +177,7 @@ def _both_looks(session: Session, item: Item, person_id: int) -> tuple[Look, ...
 def comments(database: Database, *, person_id: int, item: Item) -> list[Comment]:
     """The remarks on an item, oldest first."""
     with database.reading() as session:
-        queue.require_visible(session, people.principal(session, person_id), item.id)
+        one_item.require_visible(session, people.principal(session, person_id), item.id)
         return notes.comments_on(session, item.id)
 
 

@@ -67,7 +67,7 @@ FIRST_TABLES = "storage/migrations/versions/0001_first_tables.py"
 
 SUBMITTING = """    with database.writing() as session:
         who = people.principal(session, person_id)
-        item = queue.get_item(session, choice.item_id, who, Task.REVIEW, lock=True)
+        item = one_item.get(session, choice.item_id, who, Task.REVIEW, lock=True)
 """
 
 
@@ -178,8 +178,8 @@ DEFECTS = (
         (
             Change(
                 REVIEWING,
-                "    now, ttl = database_now(session), _ttl(workflow)\n    held",
-                "    now, ttl = datetime.now().astimezone(), _ttl(workflow)\n    held",
+                "    now, held = hand.now, hand.first\n",
+                "    now, held = datetime.now().astimezone(), hand.first\n",
             ),
         ),
         CLOCKS,
@@ -196,9 +196,9 @@ DEFECTS = (
         (
             Change(
                 DECIDING,
-                "    if found is None:\n        return None\n",
+                "    if past.answered is None:\n        return None\n",
                 "    import datetime as clock\n\n"
-                "    if found is None or found[0].decided_at < database_now(session) - clock.timedelta(days=1):\n"
+                "    if past.answered is None or past.answered[0].decided_at < past.now - clock.timedelta(days=1):\n"
                 "        return None\n",
             ),
         ),
@@ -278,7 +278,7 @@ DEFECTS = (
     ),
     Defect(
         "an undo does not ask whether somebody has the item by now",
-        (Change(RULES, "if item.fence != fence or item.round", "if item.round"),),
+        (Change(RULES, "if item.fence != decision.fence or item.round", "if item.round"),),
         TOKENS,
         r"I4/I16: .* was undone after claim|I4/I16: .* was undone by person",
     ),

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from review_queue.errors import AssignmentRefused, ChoiceInvalid, NotAllowed, ReviewError
 from review_queue.items import OPEN_STATES, Item, State
 from review_queue.roles import Principal, Task
-from storage import absences, assignments, audit, people, queue, workflows
+from storage import absences, assignments, audit, one_item, people, queue, workflows
 from storage.absences import Absence
 from storage.engine import Database, database_now
 from storage.tree import path_of
@@ -119,7 +119,7 @@ def reopen_item(database: Database, *, person_id: int, workflow: Workflow, item_
     with database.writing() as session:
         who = people.principal(session, person_id)
         who.require(Task.REOPEN, workflow.id)
-        item = queue.get_item(session, item_id, who, Task.REOPEN, lock=True)
+        item = one_item.get(session, item_id, who, Task.REOPEN, lock=True)
         if item.state is not State.DECIDED:
             raise ChoiceInvalid(item_id, "only a decided item can be reopened.")
         round_ = queue.reopen(session, item, now=database_now(session))
@@ -242,7 +242,7 @@ def _assign(
     note: str,
     now: datetime,
 ) -> None:
-    item = queue.get_item(session, item_id, who, Task.ASSIGN, lock=True)
+    item = one_item.get(session, item_id, who, Task.ASSIGN, lock=True)
     to = taker.person_id if taker else None
     _check_item(item, workflow, taker)
     if taker is not None and assignments.passed_for_good(session, item, taker.person_id) is not None:

@@ -24,7 +24,7 @@ from review_queue.errors import (
 )
 from review_queue.items import Choice, Decision, Item, Outcome, State
 from review_queue.roles import Principal, Task
-from storage import audit, batches, decisions, notes, people, queue
+from storage import audit, batches, decisions, notes, one_item, people, queue
 from storage.batches import Batch, BatchItem
 from storage.engine import Database, database_now
 from storage.workflows import Workflow
@@ -73,7 +73,7 @@ def draw_batch(database: Database, *, person_id: int, workflow: Workflow, segmen
             limit=workflow.policy.batch_cap,
             segment_path=segment_path,
         )
-        found = [item for item in (queue.get_item(session, item_id, who, Task.CONFIRM) for item_id in ids) if item.ai]
+        found = [item for item in (one_item.get(session, item_id, who, Task.CONFIRM) for item_id in ids) if item.ai]
         if not found:
             raise BatchRefused("No Routine item waits here that could be confirmed. Review the others one by one.")
         looks = _looks(workflow, len(found))
@@ -110,7 +110,7 @@ def look_at(database: Database, *, person_id: int, batch_id: int, item_id: int) 
     with database.writing() as session:
         who = people.principal(session, person_id)
         batch = _own(session, who, batch_id)
-        item = queue.get_item(session, item_id, who, Task.CONFIRM)
+        item = one_item.get(session, item_id, who, Task.CONFIRM)
         if item_id not in {row.item_id for row in batch.items}:
             raise ItemNotFound(item_id)
         batches.looked_at(session, batch_id, item_id, now=database_now(session))
@@ -180,7 +180,7 @@ def _confirm(
 
 
 def _decide(session: Session, who: Principal, workflow: Workflow, batch: Batch, row: BatchItem, note: str) -> Decision:
-    item = queue.get_item(session, row.item_id, who, Task.CONFIRM, lock=True)
+    item = one_item.get(session, row.item_id, who, Task.CONFIRM, lock=True)
     past = decisions.past(session, item, who.person_id, key=row.key)
     if past.answered is not None:
         return replace(past.answered[0], replayed=True)
@@ -194,7 +194,7 @@ def _decide(session: Session, who: Principal, workflow: Workflow, batch: Batch, 
     if claim is None:
         raise ClaimNotHeld(item.id, holder=item.holder_name)
     put_on_record(session, "item.claimed", who, workflow, item.id, details={"fence": claim.fence, "batch": batch.id})
-    held = queue.get_item(session, item.id, who, Task.CONFIRM)
+    held = one_item.get(session, item.id, who, Task.CONFIRM)
     past = decisions.past(session, held, who.person_id, key=row.key)
     return settle(session, who, workflow, held, _choice(row, claim.fence, note), past)
 
@@ -240,7 +240,7 @@ def _own(session: Session, who: Principal, batch_id: int, *, lock: bool = False)
 
 def _still_there(session: Session, who: Principal, row: BatchItem) -> Item | None:
     try:
-        return queue.get_item(session, row.item_id, who, Task.CONFIRM)
+        return one_item.get(session, row.item_id, who, Task.CONFIRM)
     except ItemNotFound:
         return None
 

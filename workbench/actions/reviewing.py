@@ -18,7 +18,7 @@ from review_queue.items import Act, Choice, Claim, Decision, Item, Outcome, Skip
 from review_queue.roles import Principal, Task
 from review_queue.rules import check_undo
 from review_queue.second_review import blinded
-from storage import assignments, audit, decisions, notes, outbox, people, placing, queue, workflows
+from storage import assignments, audit, decisions, notes, one_item, outbox, people, placing, queue, workflows
 from storage.decisions import Past
 from storage.engine import Database, database_now
 from storage.placing import Surroundings
@@ -102,7 +102,7 @@ def open_item(database: Database, *, person_id: int, workflow: Workflow, item_id
     """
     with database.writing() as session:
         who = people.principal(session, person_id, in_turn=True)
-        item = queue.get_item(session, item_id, who, lock=True)
+        item = one_item.get(session, item_id, who, lock=True)
         if item.workflow_id != workflow.id:
             raise ItemNotFound(item_id)
         if who.may(Task.REVIEW, item.workflow_id) and not workflow.policy.missing_for_review():
@@ -123,7 +123,7 @@ def submit_decision(database: Database, *, person_id: int, workflow: Workflow, c
     """
     with database.writing() as session:
         who = people.principal(session, person_id)
-        item = queue.get_item(session, choice.item_id, who, Task.REVIEW, lock=True)
+        item = one_item.get(session, choice.item_id, who, Task.REVIEW, lock=True)
         past = decisions.past(session, item, person_id, key=choice.idempotency_key)
         fingerprint = decisions.hash_of_choice(person_id, choice)
         return answered_before(past, fingerprint) or settle(session, who, workflow, item, choice, past)
@@ -141,7 +141,7 @@ def undo(database: Database, *, person_id: int, workflow: Workflow, decision_id:
         done = decisions.by_id(session, decision_id)
         if done is None:
             raise UndoTooLate(0, "there is no such decision.")
-        item = queue.get_item(session, done.item_id, who, Task.REVIEW, lock=True)
+        item = one_item.get(session, done.item_id, who, Task.REVIEW, lock=True)
         past = decisions.past(session, item, person_id, key=key)
         repeated = answered_before(past, decisions.request_hash(person_id, {"undo": decision_id}))
         if repeated is not None:
@@ -173,7 +173,7 @@ def skip_item(
         raise ChoiceInvalid(item_id, "say in a few words why you skip it.")
     with database.writing() as session:
         who = people.principal(session, person_id)
-        item = queue.get_item(session, item_id, who, lock=True)
+        item = one_item.get(session, item_id, who, lock=True)
         if assignments.is_skipped(session, item_id, person_id, fence):
             return
         if not queue.release(session, who, item_id, fence, now=database_now(session)):
@@ -202,7 +202,7 @@ def save_draft(database: Database, *, person_id: int, item: Item, body: dict[str
     """Keep what a reviewer has typed so far; it survives a reload, another tab, another replica."""
     with database.writing() as session:
         who = people.principal(session, person_id)
-        queue.get_item(session, item.id, who, Task.REVIEW)
+        one_item.get(session, item.id, who, Task.REVIEW)
         notes.save_draft(session, item.id, person_id, item.round, body)
 
 
@@ -211,7 +211,7 @@ def open_evidence(database: Database, *, person_id: int, item: Item, panel: str)
     """Note that a reviewer looked behind the figures."""
     with database.writing() as session:
         who = people.principal(session, person_id)
-        queue.get_item(session, item.id, who)
+        one_item.get(session, item.id, who)
         notes.evidence_opened(session, item.id, person_id, item.fence, panel)
 
 
@@ -227,7 +227,7 @@ def comment(
         raise ChoiceInvalid(item_id, "write the comment first.")
     with database.writing() as session:
         who = people.principal(session, person_id)
-        item = queue.get_item(session, item_id, who, Task.REVIEW)
+        item = one_item.get(session, item_id, who, Task.REVIEW)
         others = [person for person in _who_see(session, item) if person.person_id != person_id]
         named = _named(body, {person.name for person in others})
         told = [person for person in others if person.person_id in mentioned or person.name in named]
@@ -247,14 +247,14 @@ def comment(
 def read_comments(database: Database, *, person_id: int, item_id: int) -> None:
     """Note that this person has read what was written on the item, so that mentions there no longer wait."""
     with database.writing() as session:
-        queue.require_visible(session, people.principal(session, person_id), item_id)
+        one_item.require_visible(session, people.principal(session, person_id), item_id)
         notes.mentions_seen(session, item_id, person_id)
 
 
 def mentionable(database: Database, *, person_id: int, item_id: int) -> dict[int, str]:
     """Whom a comment on the item can mention: everybody else who may see it, id → name."""
     with database.reading() as session:
-        item = queue.get_item(session, item_id, people.principal(session, person_id))
+        item = one_item.get(session, item_id, people.principal(session, person_id))
         return {who.person_id: who.name for who in _who_see(session, item) if who.person_id != person_id}
 
 
@@ -292,7 +292,7 @@ def _next(session: Session, who: Principal, workflow: Workflow) -> Desk | None:
     hand, ttl = queue.in_hand(session, who, workflow.id), _ttl(workflow)
     now, held = hand.now, hand.first
     if held is not None:
-        item = queue.get_item(session, held.item_id, who, lock=True)
+        item = one_item.get(session, held.item_id, who, lock=True)
         queue.renew(session, who, held.item_id, item.fence, now=now, ttl=ttl)
         return _desk(session, who, workflow, held.item_id)
     claim, passed_up = queue.claim_next(session, server_of(session, who, now), workflow.id, now=now, ttl=ttl)
@@ -341,7 +341,7 @@ def _passed_up(session: Session, workflow: Workflow, item: PassedUp) -> None:
 
 
 def _desk(session: Session, who: Principal, workflow: Workflow, item_id: int) -> Desk:
-    item = queue.get_item(session, item_id, who)
+    item = one_item.get(session, item_id, who)
     past = decisions.past(session, item, who.person_id)
     last = past.standing
     mine = item.state is State.CLAIMED and item.holder_id == who.person_id and who.may(Task.REVIEW, workflow.id)
