@@ -276,6 +276,7 @@ def _open_postgresql(address: URL, *, lock_timeout: float) -> Engine:
         "lock_timeout": f"{lock_timeout * 1000:.0f}ms",
         "statement_timeout": "30s",
         "idle_in_transaction_session_timeout": "60s",
+        "jit": "off",  # what is asked here takes less time than compiling it
     }
     engine = create_engine(
         address.set(drivername="postgresql+psycopg"),

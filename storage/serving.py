@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from sqlalchemy import (
     ColumnElement,
+    Integer,
     ScalarSelect,
     Select,
     and_,
@@ -22,6 +23,7 @@ from sqlalchemy import (
     false,
     func,
     literal,
+    literal_column,
     not_,
     or_,
     select,
@@ -34,7 +36,7 @@ from review_queue.items import CLAIMABLE_STATES, Lane, SkipReason, State
 from review_queue.roles import REVIEW_LEVEL, Principal, Task
 from storage import people
 from storage.engine import UtcDateTime, unindexed
-from storage.tables import FOR_ANYBODY, OPEN, PUT_OFF, SERVING_ORDER, TO_CLAIM, items, segments, skips
+from storage.tables import CLAIMABLE, FOR_ANYBODY, OPEN, PUT_OFF, SERVING_ORDER, TO_CLAIM, items, segments, skips
 from storage.tree import below
 
 #: How long an item that somebody skipped stays out of their way while there is anything else.
@@ -90,7 +92,7 @@ def first_for(
     return (
         select(first.id)
         .order_by(first.lane, first.is_own.desc(), first.score.desc(), first.due_at.is_(None), first.due_at, first.id)
-        .limit(1)
+        .limit(_rows(1))
         .scalar_subquery()
     )
 
@@ -99,7 +101,7 @@ def free_to(server: Server) -> ColumnElement[bool]:
     """The condition on ``items`` that one of them can be claimed by this person now."""
     is_mine = and_(items.c.state == State.CLAIMED, items.c.claimed_by == server.who.person_id)
     return and_(
-        items.c.state.in_(CLAIMABLE_STATES),
+        CLAIMABLE,
         or_(items.c.available_at <= NOW, is_mine),
         _for(server),
         people.reach(server.who),
@@ -132,11 +134,10 @@ def _lines(server: Server, workflow_id: int, free: ColumnElement[bool], depth: i
     here = items.c.workflow_id == workflow_id
     reach = people.reach(server.who)
     for person in server.served:
-        own = and_(items.c.assigned_to == person, OPEN, TO_CLAIM, here, reach, free)
+        own = and_(items.c.assigned_to == person, OPEN, CLAIMABLE, here, reach, free)
         yield _in_order(select(*_facts(items, is_own=True)).where(own))
-    for whose, is_own in ((items.c.assigned_to.in_(server.served), True), (FOR_ANYBODY, False)):
-        put_off = select(*_facts(items, is_own=is_own)).where(_longest_reached(here, whose))
-        yield _in_order(put_off.where(items.c.state == State.DEFERRED, whose, reach, free))
+    put_off = select(*_facts(items)).where(_longest_reached(here), PUT_OFF, FOR_ANYBODY, reach, free)
+    yield _in_order(put_off)
     whole, inside = _reach_by_scope(server.who, workflow_id)
     for level in range(whole + 1):
         yield _in_order(select(*_facts(items)).where(here, items.c.level == level, TO_CLAIM, FOR_ANYBODY, free))
@@ -145,13 +146,15 @@ def _lines(server: Server, workflow_id: int, free: ColumnElement[bool], depth: i
         yield _first_of_segments(workflow_id, paths, level, free, depth)
 
 
-def _longest_reached(here: ColumnElement[bool], whose: ColumnElement[bool]) -> ColumnElement[bool]:
+def _longest_reached(here: ColumnElement[bool]) -> ColumnElement[bool]:
     """The condition that an item is among those put off until now, found by their date.
 
     PostgreSQL takes nearly every date for past, and would rather walk the whole queue in serving order.
     """
-    reached = select(items.c.id).where(here, PUT_OFF, whose, items.c.available_at <= NOW).order_by(items.c.available_at)
-    return items.c.id.in_(reached.limit(REACHED).correlate(None))
+    reached = (
+        select(items.c.id).where(here, PUT_OFF, FOR_ANYBODY, items.c.available_at <= NOW).order_by(items.c.available_at)
+    )
+    return items.c.id.in_(reached.limit(_rows(REACHED)).correlate(None))
 
 
 def _first_of_segments(
@@ -166,7 +169,7 @@ def _first_of_segments(
     if depth == 1:
         firsts = select(here.scalar_subquery())
     else:
-        several = here.limit(depth).lateral("several")
+        several = here.limit(_rows(depth)).lateral("several")
         firsts = select(several.c.id).select_from(segments.join(several, true()))
     firsts = firsts.where(segments.c.workflow_id == workflow_id, or_(*(below(path) for path in paths)))
     item = items.alias("first_here")
@@ -176,7 +179,7 @@ def _first_of_segments(
         select(*_facts(item))
         .where(item.c.id.in_(firsts), is_free_still)
         .order_by(item.c.lane, item.c.score.desc(), item.c.due_at.is_(None), item.c.due_at, item.c.id)
-        .limit(1)
+        .limit(_rows(1))
     )
 
 
@@ -189,7 +192,12 @@ def _locking(line: Select[Any], *, skip_locked: bool) -> Select[Any]:
 
 
 def _in_order(line: Select[Any]) -> Select[Any]:
-    return line.order_by(*SERVING_ORDER).limit(1)
+    return line.order_by(*SERVING_ORDER).limit(_rows(1))
+
+
+def _rows(count: int) -> ColumnElement[int]:
+    """So many rows, written out: of a parameter PostgreSQL expects a tenth of the table, and plans each claim anew."""
+    return literal_column(str(count), Integer())
 
 
 def _reach_by_scope(who: Principal, workflow_id: int) -> tuple[int, dict[str, int]]:

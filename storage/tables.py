@@ -34,7 +34,17 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from review_queue.items import FINAL_OUTCOMES, OPEN_STATES, Act, Band, Outcome, SkipReason, SourceKind, State
+from review_queue.items import (
+    CLAIMABLE_STATES,
+    FINAL_OUTCOMES,
+    OPEN_STATES,
+    Act,
+    Band,
+    Outcome,
+    SkipReason,
+    SourceKind,
+    State,
+)
 from review_queue.roles import Role
 from storage.engine import UtcDateTime
 
@@ -262,6 +272,7 @@ def _index(name: str, *columns: Any, where: ColumnElement[bool]) -> None:
 
 #: Which items each partial index holds. A query that repeats the condition can walk the index.
 TO_CLAIM = _states(State.READY, State.CLAIMED)
+CLAIMABLE = _states(*CLAIMABLE_STATES)
 OPEN = _states(*OPEN_STATES)
 PUT_OFF = _states(State.DEFERRED)
 IN_HAND = _states(State.CLAIMED)
