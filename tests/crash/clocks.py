@@ -53,7 +53,7 @@ def _skewed(setting: Setting, database: str) -> Line:
         if any(abs(seen) > timedelta(seconds=5) for seen in shifts):
             found.append(f"the database's clock followed a replica's by {shifts}")
         if stolen:
-            found.append(f"{stolen} live claims were stolen")
+            found.insert(0, f"{stolen} live claims were stolen")  # the sum before the list, which may be cut
     if database == "sqlite" and any(abs(abs(seen) - SKEW) > timedelta(seconds=5) for seen in shifts):
         found.append(f"INVALID: the clock was shifted by {shifts}; the fault did not bite")
     seen = (
