@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.steps import Workbench, settled, sign_in
-
-SHARED = Path(os.environ.get("SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
+from tests.real_data import SHARED, real_data
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(not SHARED.is_dir(), reason="the real data sets are not beside this checkout"),
+    real_data,
 ]
 
 RETAIL = """

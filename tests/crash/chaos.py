@@ -126,9 +126,10 @@ class Chaos:
         until = time.monotonic() + AIM
         while time.monotonic() < until:
             if self.board.phase[slot] == Phase.COMMITTING:
+                # The kill is to fall at any point of the commit, so it waits for a part of it.
                 time.sleep(self.chance.choice((0.0, self.chance.uniform(0.0, UNANSWERED))))
                 return
-            time.sleep(0.0003)
+            time.sleep(0.0003)  # between two looks at shared memory, which nothing can wait on; a commit lasts longer
 
     def _pause(self) -> None:
         """Stop a process that has an item in hand; every third, if not for long, wherever it is.

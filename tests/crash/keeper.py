@@ -43,7 +43,7 @@ class Keeper:
     def run(self) -> None:
         imported = 0.0
         while self.board.stage is not Stage.STOP:
-            time.sleep(EVERY)
+            time.sleep(EVERY)  # the pace at which time passes for claims
             try:
                 due = time.monotonic() - imported > IMPORT_EVERY
                 if self.moves_time and self.board.stage is Stage.RUN:

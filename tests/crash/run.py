@@ -116,7 +116,7 @@ def _let_run(chaos: Chaos, started: float, plan: Plan, trouble: Callable[[Chaos]
         chaos.step()
         if troubled and trouble is not None:
             troubled = not trouble(chaos)
-        time.sleep(0.004)
+        time.sleep(0.004)  # between two looks at the board, and leaves the processor to the workers
     return []
 
 
@@ -136,7 +136,7 @@ def _drain(world: World, board: Board, folder: Path, chaos: Chaos, *, seed: int)
     until = time.monotonic() + 20 + board.left * TOO_LONG
     while board.left and time.monotonic() < until:
         chaos.step()
-        time.sleep(0.02)
+        time.sleep(0.02)  # the same, with nothing to aim at
     board.stage = Stage.STOP
     chaos.wait_for_all()
     bury(keeper)

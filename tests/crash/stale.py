@@ -56,7 +56,7 @@ def _sleep_once(world: World, path: Path, setting: Setting) -> list[str]:
     os.waitpid(sleeper, os.WUNTRACED)
     token = next(Token(**record["token"]) for record in logs.read(path) if record["kind"] == "claim")
     if setting.is_whole:
-        time.sleep(2.5 * CLAIM_SECONDS)
+        time.sleep(2.5 * CLAIM_SECONDS)  # what F3 asks for: a claim that runs out by the clock while its owner sleeps
     else:
         apart(lambda: _run_out(world, path, token))
     taken = apart(lambda: asdict(_take(world, 1)))

@@ -30,6 +30,8 @@ from workbench.actions.reviewing import Desk
 
 #: How often a request without an answer is sent again before the worker gives up; a database may be restarting.
 PATIENCE = 200
+#: Seconds between a refusal to hand out an item and the next request, as a page takes to be drawn.
+A_MOMENT = 0.05
 #: How long a worker rests who found nothing, in seconds: longer each time.
 SHORTEST_IDLE, LONGEST_IDLE = 0.02, 0.3
 #: Refusals after which a person presses again.
@@ -101,10 +103,10 @@ class Worker:
                 self._work() if stage is Stage.DRAIN else getattr(self, f"_{self._habit()}")()
             except ReviewError as refusal:  # no item could be taken: as a page would, say so and go on
                 self.log.write("not taken", code=refusal.code, sentence=str(refusal))
-                time.sleep(0.05)
+                time.sleep(A_MOMENT)
             except SQLAlchemyError as error:
                 self.log.write("not taken", code=type(error).__name__, sentence=str(error).splitlines()[0][:200])
-                time.sleep(0.05)
+                time.sleep(A_MOMENT)
 
     def _sort_out(self) -> None:
         """Learn what the predecessors did, and ask for the answers that they never got."""
@@ -129,7 +131,7 @@ class Worker:
         desk = self._open_by_link() if stray and self.chance.random() < LINKS else self.reviewer.take()
         if desk is None or not desk.mine:
             self.idle = min(2 * self.idle, LONGEST_IDLE)
-            time.sleep(self.idle)
+            time.sleep(self.idle)  # nothing waits; asked on and on, the claim would be all that the run measures
             return
         self.idle = SHORTEST_IDLE
         token = token_of(desk)
@@ -144,6 +146,7 @@ class Worker:
             self.reviewer.note_down(desk, {"note": "half a thought"})
         if whim < 0.10:
             self.reviewer.renew(token)
+        # A reader thinks: without that no claim would be held while others come.
         time.sleep(self.chance.expovariate(1 / self.thinking) if self.thinking else 0)
         request = self._request(token)
         if whim > 0.96 and self.board.stage is Stage.RUN:
@@ -220,7 +223,7 @@ class Worker:
             reply = self._send(request)
             if reply.answer is not Answer.UNKNOWN and reply.code not in NOT_NOW:
                 break
-            time.sleep(self.chance.uniform(0.05, 0.2))
+            time.sleep(self.chance.uniform(0.05, 0.2))  # as a person tries again; by chance, or all would at once
         self.board.phase[self.slot] = Phase.IDLE
         if reply.decision is not None and reply.answer is Answer.SAVED:
             self.sent.append((request, reply.decision))

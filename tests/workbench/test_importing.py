@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from collections.abc import Iterable
-from pathlib import Path
 
 import pytest
 import xlsxwriter
@@ -18,10 +16,8 @@ from review_queue.roles import Role
 from storage.tables import actuals, audit_events, forecasts, imports, items, metadata, past_reviews, set_aside_rows
 from tests import builders
 from tests.builders import a_person, a_workflow, bring_in, take
+from tests.real_data import SHARED, real_data
 from workbench.actions import governing, importing
-
-SHARED = Path(os.environ.get("SHARED_DATA", Path(__file__).parents[2] / ".." / "shared" / "data"))
-real_data = pytest.mark.skipif(not SHARED.is_dir(), reason="the real data sets are not beside this checkout")
 
 HEADER = [
     "series",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,9 @@ from typer.testing import CliRunner, Result
 
 from storage.engine import open_database
 from tests.house import House, hours
+from tests.real_data import SHARED, real_data
 from workbench.cli import app
 from workbench.settings import settings
-
-SHARED = Path(os.environ.get("SHARED_DATA", Path(__file__).parents[2] / ".." / "shared" / "data"))
-real_data = pytest.mark.skipif(not SHARED.is_dir(), reason="the real data sets are not beside this checkout")
 
 Command = Callable[..., Result]
 
