@@ -33,6 +33,17 @@ class CalendarPolicy(BaseModel):
         return self
 
 
+class ModelCard(BaseModel):
+    """What the workflow's owner says of the AI, beside what the workbench measures of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    uses: str = ""  #: the data that it forecasts from
+    good_at: str = ""
+    weak_at: str = ""  #: where it has been wrong, and what it cannot see
+    override_when: str = ""
+
+
 class Policy(BaseModel):
     """One version of a workflow's policy. Only ``key``, ``title`` and ``unit`` are required."""
 
@@ -62,6 +73,11 @@ class Policy(BaseModel):
     batch_looks: Annotated[float, Field(gt=0, le=1)] = 0.1  #: share of a batch, at least 2, opened for a real look
     second_review_share: Annotated[float, Field(ge=0, le=1)] = 0  #: of first decisions, drawn at random
     second_review_above: Annotated[float, Field(ge=0)] | None = None  #: final values, in money, beyond this: always
+    human_first_share: Annotated[float, Field(ge=0, le=1)] = 0  #: of flagged items: decided human first
+    #: Width of the AI's interval as a share of its value, and age of its value, beyond which it is not shown.
+    withhold_width: Annotated[float, Field(gt=0)] | None = None
+    withhold_after_days: Annotated[float, Field(gt=0)] | None = None
+    model_card: ModelCard = ModelCard()
     undo_seconds: Annotated[int, Field(ge=0, le=3600)] = 60
     season: Annotated[int, Field(ge=1)] | None = None  #: periods; None: from the periods' own length
     calendar: CalendarPolicy = CalendarPolicy()

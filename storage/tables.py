@@ -248,6 +248,11 @@ items = Table(
     Column("score", Float, nullable=False),
     Column("why", Json, nullable=False),  # the phrases of "why this is next"
     Column("audit_sample", Boolean, nullable=False, server_default=false()),  # of Routine, judged all the same
+    Column(
+        "human_first", Boolean, nullable=False, server_default=false()
+    ),  # drawn: name a number before seeing the AI's
+    Column("withheld", String(20)),  # why the AI's value is not shown; null: it is
+    _at("stale_at", nullable=True),  # brought back then: a number had moved after it was overridden
     # lane and score hold until then, when the clock has moved them on
     Column("placed_until", UtcDateTime(), nullable=False, server_default=text("'1970-01-01 00:00:00.000000'")),
     Column("content_hash", String(64), nullable=False),
@@ -407,7 +412,11 @@ decisions = Table(
     Column("score", Float, nullable=False),
     Column("policy_version", Integer, nullable=False),
     Column("owner", String(400)),  # who owned the workflow at that moment
-    Column("is_degraded", Boolean, nullable=False, server_default=false()),
+    Column("is_degraded", Boolean, nullable=False, server_default=false()),  # made without the AI's value
+    Column("withheld", String(20)),  # why it was not shown
+    Column("initial_value", Float),  # what was committed before the AI's value was shown
+    Column("knew_more", Boolean),  # whether they said then that they knew something the AI does not
+    Column("opposite_of", BigId),  # the decision of a timing shift whose other half this is
     Column("queue_length", Integer),
     Column("hours_to_deadline", Float),
     _at("claimed_at", nullable=True),
@@ -440,6 +449,8 @@ Index(
     postgresql_where=decisions.c.supersedes_id.is_(None) & decisions.c.outcome.in_(FINAL_OUTCOMES),
 )
 Index("ix_decisions_item", decisions.c.item_id, decisions.c.id)
+_is_opposite = decisions.c.opposite_of.is_not(None)
+Index("ix_decisions_opposite_of", decisions.c.opposite_of, sqlite_where=_is_opposite, postgresql_where=_is_opposite)
 Index("ix_decisions_decided_at", decisions.c.decided_at)
 
 reasons = Table(
@@ -461,6 +472,7 @@ reasons = Table(
     Column("already_in_model", String(10)),
     Column("controllable", Boolean),
     Column("text", Text, nullable=False, server_default=text("''")),
+    Column("paired_period", String(20)),  # of a timing shift: the period that gets the opposite entry
     Column("outcome", String(20)),  # what became of it, filled in once it is known
     _ref("outcome_by", "people", nullable=True),
     _at("outcome_at", nullable=True),
@@ -511,6 +523,68 @@ drafts = Table(  # a half-written decision: survives a reload, another tab, anot
     Column("body", Json, nullable=False),
     _at("saved_at"),
     UniqueConstraint("item_id", "person_id"),
+)
+
+commitments = Table(  # a number that a reviewer named before the AI's was shown to them
+    "commitments",
+    metadata,
+    _id(),
+    _ref("item_id", "items"),
+    _ref("person_id", "people"),
+    Column("round", Integer, nullable=False),
+    Column("value", Float, nullable=False),
+    Column("knew_more", Boolean, nullable=False),
+    _at("committed_at"),
+    UniqueConstraint("item_id", "person_id", "round"),
+)
+
+# --- closing a period ----------------------------------------------------------------------------------------------
+
+submissions = Table(  # that somebody stands by the forecast of a period, in their part of the tree
+    "submissions",
+    metadata,
+    _id(),
+    _ref("workflow_id", "workflows"),
+    Column("period", String(20), nullable=False),
+    Column("segment_path", Text, nullable=False, server_default=text("''")),  # empty: all of the workflow
+    Column("totals", Json, nullable=False),  # of that moment: AI, manual, final, items, decided
+    Column("note", Text, nullable=False, server_default=text("''")),
+    _ref("submitted_by", "people"),
+    _at("submitted_at"),
+    _ref("withdrawn_by", "people", nullable=True),
+    _at("withdrawn_at", nullable=True),
+    Column("withdrawal_note", Text, nullable=False, server_default=text("''")),
+)
+Index("ix_submissions_period", submissions.c.workflow_id, submissions.c.period)
+
+snapshots = Table(  # a period's forecast as it was when the period was locked; never changed afterwards
+    "snapshots",
+    metadata,
+    _id(),
+    _ref("workflow_id", "workflows"),
+    Column("period", String(20), nullable=False),
+    Column("undecided_take", String(20), nullable=False),  # whose value open items went into the plan with
+    Column("totals", Json, nullable=False),
+    Column("note", Text, nullable=False, server_default=text("''")),
+    _ref("locked_by", "people"),
+    _at("locked_at"),
+    UniqueConstraint("workflow_id", "period"),
+    CheckConstraint("undecided_take IN ('ai', 'manual')", name="undecided_take"),
+)
+
+snapshot_rows = Table(
+    "snapshot_rows",
+    metadata,
+    _id(),
+    _ref("snapshot_id", "snapshots"),
+    _ref("item_id", "items"),
+    Column("state", String(20), nullable=False),  # of the item, the moment before
+    Column("ai_value", Float),
+    Column("manual_value", Float),
+    Column("plan_value", Float),  # null: there was no number at all
+    Column("money", Float),  # the plan times the value of one unit
+    _ref("decision_id", "decisions", nullable=True),  # null: PLAN_LOCKED, nobody decided
+    UniqueConstraint("snapshot_id", "item_id"),
 )
 
 # --- who does what -------------------------------------------------------------------------------------------------
@@ -585,6 +659,58 @@ batch_items = Table(
     Column("left_out", Text),  # why it was not decided with the others
     _ref("decision_id", "decisions", nullable=True),
     UniqueConstraint("batch_id", "item_id"),
+)
+
+saved_views = Table(  # a screen's filters under a name
+    "saved_views",
+    metadata,
+    _id(),
+    _ref("workflow_id", "workflows"),
+    _ref("person_id", "people"),
+    Column("page", String(40), nullable=False),
+    Column("name", String(100), nullable=False),
+    Column("link", Json, nullable=False),  # the query parameters that it stands for
+    Column("is_shared", Boolean, nullable=False, server_default=false()),
+    _at("saved_at"),
+    UniqueConstraint("workflow_id", "person_id", "page", "name"),
+)
+
+notifications = Table(  # what somebody is to hear of, written with the change that it tells
+    "notifications",
+    metadata,
+    _id(),
+    _ref("person_id", "people"),
+    _ref("workflow_id", "workflows"),
+    _ref("item_id", "items", nullable=True),
+    Column("kind", String(40), nullable=False),
+    Column("sentence", Text, nullable=False),
+    _at("created_at"),
+    _at("seen_at", nullable=True),
+)
+Index("ix_notifications_person", notifications.c.person_id, notifications.c.seen_at, notifications.c.id)
+
+preferences = Table(  # how somebody wants to be reminded
+    "preferences",
+    metadata,
+    _id(),
+    _ref("person_id", "people"),
+    Column("body", Json, nullable=False),
+    _at("saved_at"),
+    UniqueConstraint("person_id"),
+)
+
+digests = Table(  # a day's reminder to one person; the row is there before it is sent, so it is sent once
+    "digests",
+    metadata,
+    _id(),
+    _ref("person_id", "people"),
+    Column("day", Date, nullable=False),
+    Column("address", String(400), nullable=False),
+    Column("lines", Integer, nullable=False),
+    _at("claimed_at"),
+    _at("sent_at", nullable=True),
+    Column("failure", Text, nullable=False, server_default=text("''")),
+    UniqueConstraint("person_id", "day"),
 )
 
 # --- data in and out -----------------------------------------------------------------------------------------------
