@@ -54,6 +54,11 @@ def seasons_back(period: Period, seasons: int = 1) -> Period:
         raise ValueError(f"{steps} periods before {period.text} is before the calendar starts.") from error
 
 
+def before(period: Period) -> Period:
+    """The period just before this one."""
+    return _EARLIER[period.season](period.start, 1)
+
+
 def in_step(period: Period, season: int) -> Period:
     """The same span as a workflow whose periods have this ``season`` writes it.
 

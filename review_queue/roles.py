@@ -27,6 +27,8 @@ class Task(StrEnum):
     ASSIGN = "assign items"
     CONFIRM = "confirm items in bulk"
     REOPEN = "reopen decided items"
+    RECONCILE = "reconcile a period"
+    LOCK = "lock a period"
     SEE_QUEUE = "see the queue"
     SEE_ANALYTICS = "see the analytics"
     IMPORT = "bring data in"
@@ -40,6 +42,8 @@ ALLOWED: dict[Task, frozenset[Role]] = {
     Task.ASSIGN: frozenset({Role.DIRECTOR, Role.MANAGER, Role.OWNER}),
     Task.CONFIRM: frozenset({Role.DIRECTOR, Role.OWNER}),
     Task.REOPEN: frozenset({Role.DIRECTOR, Role.OWNER}),
+    Task.RECONCILE: frozenset({Role.DIRECTOR, Role.OWNER}),
+    Task.LOCK: frozenset({Role.DIRECTOR, Role.OWNER}),
     Task.SEE_QUEUE: frozenset(
         {Role.REVIEWER, Role.DIRECTOR, Role.MANAGER, Role.OWNER, Role.AUDITOR, Role.ADMINISTRATOR}
     ),
@@ -53,7 +57,7 @@ ALLOWED: dict[Task, frozenset[Role]] = {
 }
 
 #: Tasks that reach over a whole workflow, so that a grant inside a segment does not allow them.
-WHOLE = frozenset({Task.IMPORT, Task.GOVERN, Task.GRANT})
+WHOLE = frozenset({Task.IMPORT, Task.GOVERN, Task.GRANT, Task.LOCK})
 
 #: How far up the escalation ladder a role may take items; 0 is the ordinary queue.
 REVIEW_LEVEL: dict[Role, int] = {Role.REVIEWER: 0, Role.DIRECTOR: 1, Role.OWNER: 2}

@@ -51,6 +51,16 @@ def decide(item: Item, choice: Choice, *, reviewer_id: int, now: datetime) -> Ve
     return Verdict(choice.outcome, None, False, State.SENT_BACK, item.level, item.stage)
 
 
+def final_verdict(item: Item, choice: Choice) -> Verdict:
+    """What a final choice on ``item`` comes to, whoever holds it.
+
+    Raises:
+        ChoiceInvalid: the outcome lacks its value.
+        ReasonRequired: the choice overrides the AI forecast and gives no reason.
+    """
+    return _final(item, choice)
+
+
 def is_override(final: float, ai: float | None, tolerance: float) -> bool:
     """Whether ``final`` differs from the AI's value by more than ``tolerance`` (a share of it, 0 to 1)."""
     return ai is not None and abs(final - ai) > tolerance * abs(ai)

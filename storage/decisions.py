@@ -155,6 +155,12 @@ def of_item(session: Session, item_id: int) -> list[Decision]:
     return [_decision(row) for row in rows]
 
 
+def opposite_of(session: Session, decision_id: int) -> Decision | None:
+    """The other half of a timing shift, as it was written with this decision."""
+    row = session.execute(_with_actor().where(decisions.c.opposite_of == decision_id)).one_or_none()
+    return None if row is None else _decision(row)
+
+
 def reason_of(session: Session, decision_id: int) -> Reason | None:
     """The reason given with a decision, with its secondary codes."""
     rows = session.execute(select(reasons).where(reasons.c.decision_id == decision_id).order_by(reasons.c.rank)).all()
@@ -176,6 +182,7 @@ def reason_of(session: Session, decision_id: int) -> Reason | None:
         already_in_model=first.already_in_model,
         controllable=first.controllable,
         secondary=tuple(row.code for row in rows[1:]),
+        paired_period=first.paired_period,
     )
 
 
@@ -188,11 +195,17 @@ def record(
     actor_id: int,
     workflow: Workflow,
     before: Past,
+    act: Act = Act.DECIDE,
+    opposite_of: int | None = None,
 ) -> int:
-    """Add the decision with everything that was on the screen, and its reason. Returns its id."""
+    """Add the decision with everything that was on the screen, and its reason. Returns its id.
+
+    ``opposite_of``: the decision of a timing shift whose other half this is.
+    """
     row = {
         **_on_screen(item, workflow, before.now),
-        "act": Act.DECIDE,
+        "act": act,
+        "opposite_of": opposite_of,
         "outcome": verdict.outcome,
         "final_value": verdict.final_value,
         "is_override": verdict.is_override,

@@ -11,6 +11,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from review_queue.staleness import Stale
+
 
 class Fate(StrEnum):
     """What a row of a file does to what is stored."""
@@ -26,6 +28,7 @@ class Written:
 
     returned: tuple[int, ...] = ()  #: items that had been sent back and are ready again
     after_decision: tuple[int, ...] = ()  #: decided items that a newer forecast came for; their decision stands
+    stale: tuple[Stale, ...] = ()  #: overridden items that came back, since what they were decided on has moved
 
 
 def hashes(frame: pd.DataFrame, names: Sequence[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,7 +13,8 @@ from sqlalchemy import and_, select, update
 from sqlalchemy.orm import Session
 
 from review_queue.items import SourceKind, State
-from storage import bulk, catalogue, placing, track_record
+from review_queue.staleness import Stale
+from storage import bulk, catalogue, closing, placing, staleness, track_record
 from storage.bulk import Progress
 from storage.fates import Fate, Written, hashes
 from storage.tables import forecasts, items, segments, sources
@@ -181,6 +183,7 @@ def _new_items(
     session: Session, workflow: Workflow, new: pd.DataFrame, given: pd.DataFrame, *, import_id: int, now: datetime
 ) -> pd.DataFrame:
     """The rows of ``items`` for ``new``, placed by the forecasts ``given`` with them."""
+    closed = closing.locked_periods(session, workflow.id)
     rows = pd.DataFrame(
         {
             "id": new["item_id"],
@@ -192,7 +195,7 @@ def _new_items(
             "horizon": new["horizon"],
             "created_at": new["created_at"].fillna(pd.Timestamp(now)),
             "due_at": new["due_at"],
-            "state": State.READY.value,
+            "state": new["period"].isin(closed).map({True: State.LOCKED.value, False: State.READY.value}),
             "available_at": pd.Timestamp(now),
             "audit_sample": placing.audit_sample(workflow, new["item_id"].to_numpy()),
             "import_id": import_id,
@@ -233,8 +236,37 @@ def _update_items(
         .returning(items.c.id)
     )
     back = tuple(sorted(returned.scalars()))
-    decided = session.execute(select(items.c.id).where(newer, items.c.state == State.DECIDED).order_by(items.c.id))
-    after_decision = tuple(decided.scalars())
+    closed = items.c.state.in_((State.DECIDED, State.LOCKED))
+    decided = session.execute(select(items.c.id).where(newer, closed).order_by(items.c.id)).scalars().all()
+    stale = staleness.bring_back(session, workflow, decided, now=now)
+    gone_stale = {each.item_id for each in stale}
     if affected := {*changes["id"].tolist(), *revalued}:
         placing.place_items(session, workflow, now=now, item_ids=affected)
-    return Written(back, after_decision)
+    return Written(back, tuple(each for each in decided if each not in gone_stale), tuple(stale))
+
+
+def type_in(
+    session: Session, workflow: Workflow, values: Mapping[int, float], *, by: str, note: str, now: datetime
+) -> list[Stale]:
+    """Add manual forecasts that somebody typed here, to locked items, and place these again.
+
+    Args:
+        values: item → its new manual forecast, in the unit.
+
+    Returns:
+        The overrides that went stale by it.
+    """
+    if not values:
+        return []
+    source_id = catalogue.ensure_sources(session, workflow.id)[SourceKind.MANUAL]
+    typed = pd.DataFrame({"item_id": list(values), "value": list(values.values())})
+    typed = typed.assign(source_id=source_id, author=by, note=note, made_at=pd.Timestamp(now))
+    typed["content_hash"] = hashes(typed, ["value", "author", "note"])
+    bulk.insert_rows(session, forecasts, typed.assign(received_at=pd.Timestamp(now)))
+    which = bulk.among(session, items.c.id, typed["item_id"].to_numpy(dtype="int64"))
+    answered = {"state": State.READY, "available_at": now}
+    session.execute(update(items).where(which, items.c.state == State.SENT_BACK).values(answered))
+    decided = session.execute(select(items.c.id).where(which, items.c.state == State.DECIDED)).scalars().all()
+    stale = staleness.bring_back(session, workflow, decided, now=now)
+    placing.place_items(session, workflow, now=now, item_ids=list(values))
+    return stale

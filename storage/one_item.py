@@ -28,6 +28,13 @@ def get(session: Session, item_id: int, who: Principal, task: Task = Task.SEE_QU
     return _item(row, _standing_forecasts(session, item_id))
 
 
+def of_series(session: Session, series_id: int, period: str) -> int | None:
+    """The id of the item of a series and period; None if there is none."""
+    return session.execute(
+        select(items.c.id).where(items.c.series_id == series_id, items.c.period == period)
+    ).scalar_one_or_none()
+
+
 def require_visible(session: Session, who: Principal, item_id: int) -> None:
     """Raise ``ItemNotFound`` unless there is such an item and ``who`` may see it."""
     seen = select(items.c.id).where(items.c.id == item_id, people_.scope(who, Task.SEE_QUEUE))

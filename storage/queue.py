@@ -122,6 +122,13 @@ def claim_this(session: Session, server: Server, item_id: int, *, now: datetime,
     return None if row is None else _as_claim(row, server.who, now, ttl)
 
 
+def take_over(session: Session, server: Server, item_id: int, *, now: datetime, ttl: timedelta) -> Claim | None:
+    """Claim one open item whatever it waits for, a date or an answer; None if somebody else has it in hand."""
+    which = and_(items.c.id == item_id, serving.open_to(server))
+    row = _claim(session, _claiming(which), server.who, now=now, ttl=ttl)
+    return None if row is None else _as_claim(row, server.who, now, ttl)
+
+
 def renew(session: Session, who: Principal, item_id: int, fence: int, *, now: datetime, ttl: timedelta) -> bool:
     """Hold the item for another while, if the claim is still this one."""
     renewed = session.execute(

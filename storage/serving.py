@@ -108,6 +108,13 @@ def free_to(server: Server) -> ColumnElement[bool]:
     )
 
 
+def open_to(server: Server) -> ColumnElement[bool]:
+    """The condition on ``items`` that this person may decide one of them, even one that waits for something."""
+    is_held = and_(items.c.state == State.CLAIMED, items.c.available_at > NOW)
+    is_free = or_(not_(is_held), items.c.claimed_by == server.who.person_id)
+    return and_(OPEN, is_free, _not_against(server), people.reach(server.who))
+
+
 def waiting(session: Session, server: Server, workflow_id: int, *, now: datetime) -> dict[Lane, int]:
     """How many items wait for this person now, by lane, counted up to ``COUNTED_TO`` each."""
     mine = and_(_where_they_work(server.who, workflow_id), OPEN, free_to(server), not_passed(server))

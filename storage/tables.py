@@ -301,6 +301,7 @@ _index("ix_items_in_hand", items.c.claimed_by, where=IN_HAND)
 _index("ix_items_open", items.c.workflow_id, *SERVING_ORDER, where=OPEN)
 _index("ix_items_open_here", items.c.segment_id, *SERVING_ORDER, where=OPEN)
 _index("ix_items_open_band", items.c.workflow_id, items.c.band, *SERVING_ORDER, where=OPEN)
+Index("ix_items_period", items.c.workflow_id, items.c.period)
 # Which are to be placed again.
 _index("ix_items_placed_until", items.c.workflow_id, items.c.placed_until, where=OPEN)
 

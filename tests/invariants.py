@@ -468,6 +468,8 @@ class Life:
             "item.released": self._released,
             "item.skipped": self._released,
             "item.assigned": self._assigned,
+            "item.stale": self._reopened,
+            "decision.overturned": self._overturned,
             "item.passed_up": self._passed_up,
             "item.reopened": self._reopened,
             "decision.made": self._decided,
@@ -550,6 +552,12 @@ class Life:
             Outcome.SEND_BACK: State.SENT_BACK,
         }.get(outcome, State.DECIDED)
         return slips
+
+    def _overturned(self, event: Row, stored: Stored) -> list[str]:
+        row = stored.decisions.get(event["decision_id"] or 0)
+        if row is None or self.state is not State.DECIDED or row["round"] != self.round:
+            return [f"decision {event['decision_id']} overturned one while {self.state}, round {self.round}"]
+        return []
 
     def _undone(self, event: Row, stored: Stored) -> list[str]:
         undone = stored.decisions.get(event["details"].get("undone", 0))

@@ -70,6 +70,7 @@ class ImportSummary:
     left_out: tuple[str, ...] = ()  #: headers that no column was made of
     aside: tuple[AsideRow, ...] = ()  #: the first of the rows set aside
     after_decision: tuple[int, ...] = ()  #: decided items that a newer forecast came for; their decision stands
+    stale: int = 0  #: overridden items that came back, since a number that they were decided on has moved
 
     def as_json(self) -> dict[str, Any]:
         """The contract of ``workbench import --json``."""
@@ -99,6 +100,8 @@ class ImportSummary:
             said.insert(0, "Nothing was changed: this was a dry run.")
         if self.after_decision:
             said.append(f"{len(self.after_decision):,} decided items got a newer forecast; their decisions stand.")
+        if self.stale:
+            said.append(f"{self.stale:,} overridden items came back: a number that they were decided on has moved.")
         if counts.set_aside and self.batch is not None:
             said.append("Correct the rows set aside on the Data page and retry them there.")
         return said
@@ -317,7 +320,8 @@ def _perform(
         else:
             imports.set_aside(session, workflow.id, incoming.kind, batch, told.aside.drop(columns="row"))
         _record(session, person_id, workflow, told.summary.counts, batch, written)
-    return replace(told, summary=replace(told.summary, batch=batch, after_decision=written.after_decision))
+    after, stale = written.after_decision, len(written.stale)
+    return replace(told, summary=replace(told.summary, batch=batch, after_decision=after, stale=stale))
 
 
 def _checked(workflow: Workflow, incoming: _Incoming) -> Checked:
@@ -386,6 +390,7 @@ def _record(session: Session, person_id: int, workflow: Workflow, counts: Counts
         **{name: getattr(counts, name) for name in ("rows", "accepted", "unchanged", "updated", "set_aside")},
         "returned_items": list(written.returned),
         "after_decision": list(written.after_decision),
+        "stale_items": [stale.item_id for stale in written.stale],
     }
     audit.record(session, "import", actor_id=person_id, workflow_id=workflow.id, details=details)
 

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from review_queue.errors import ChoiceInvalid, ClaimNotHeld, ItemNotFound, NotReady, UndoTooLate
-from review_queue.items import Act, Choice, Claim, Decision, Item, Outcome, SkipReason, Stage, State
+from review_queue.items import Act, Choice, Claim, Decision, Item, Outcome, Reason, SkipReason, Stage, State
 from review_queue.roles import Principal, Task
 from review_queue.rules import check_undo
 from review_queue.second_review import blinded
@@ -25,6 +25,7 @@ from storage.placing import Surroundings
 from storage.queue import Hand, PassedUp
 from storage.tree import path_of
 from storage.workflows import Workflow
+from workbench.actions import shifting
 from workbench.actions.again import again
 from workbench.actions.deciding import answered_before, note, server_of, settle
 from workbench.stopping import doors
@@ -126,7 +127,12 @@ def submit_decision(database: Database, *, person_id: int, workflow: Workflow, c
         item = one_item.get(session, choice.item_id, who, Task.REVIEW, lock=True)
         past = decisions.past(session, item, person_id, key=choice.idempotency_key)
         fingerprint = decisions.hash_of_choice(person_id, choice)
-        return answered_before(past, fingerprint) or settle(session, who, workflow, item, choice, past)
+        repeated = answered_before(past, fingerprint)
+        if repeated is not None:
+            return repeated
+        done = settle(session, who, workflow, item, choice, past)
+        shifting.write_opposite(session, who, workflow, item, done, _shift_of(session, choice, past, done))
+        return done
 
 
 @again(in_doubt=True)
@@ -363,6 +369,7 @@ def _check_undo(done: Decision, item: Item, who: Principal, workflow: Workflow, 
 
 
 def _undo(session: Session, who: Principal, workflow: Workflow, item: Item, done: Decision, key: str) -> Decision:
+    shifting.undo_opposite(session, who, workflow, done, key=key)
     hand = queue.in_hand(session, who, workflow.id)
     now = hand.now
     went_up = done.outcome is Outcome.ESCALATE or (item.stage is Stage.SETTLING and done.stage is not Stage.SETTLING)
@@ -392,6 +399,12 @@ def _draft_of(session: Session, workflow: Workflow, item: Item, done: Decision) 
     fields = {**asdict(reason), "secondary": list(reason.secondary)}
     dates = {name: value.isoformat() for name, value in fields.items() if isinstance(value, date)}
     return {**body, **fields, **dates}
+
+
+def _shift_of(session: Session, choice: Choice, past: Past, done: Decision) -> Reason | None:
+    """The reason with the period to shift to: of the choice, or of the first decision that a second one confirms."""
+    first = past.last_final(Stage.FIRST) if done.stage is Stage.SECOND else None
+    return choice.reason if first is None else decisions.reason_of(session, first.id)
 
 
 def _ttl(workflow: Workflow) -> timedelta:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
@@ -16,7 +18,7 @@ INSTANT = sa.DateTime(timezone=True)
 JSON = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
 
 #: Added one by one: a table rebuilt on SQLite would lose its indexes on expressions.
-COLUMNS = (
+COLUMNS: tuple[tuple[str, sa.Column[Any]], ...] = (
     ("decisions", sa.Column("withheld", sa.String(length=20), nullable=True)),
     ("decisions", sa.Column("initial_value", sa.Float(), nullable=True)),
     ("decisions", sa.Column("knew_more", sa.Boolean(), nullable=True)),
@@ -160,6 +162,7 @@ def upgrade() -> None:
     )
     for table, column in COLUMNS:
         op.add_column(table, column.copy())
+    op.create_index("ix_items_period", "items", ["workflow_id", "period"])
     is_opposite = sa.text("opposite_of IS NOT NULL")
     op.create_index(
         "ix_decisions_opposite_of",
@@ -172,6 +175,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_index("ix_decisions_opposite_of", table_name="decisions")
+    op.drop_index("ix_items_period", table_name="items")
     for table, column in reversed(COLUMNS):
         op.drop_column(table, column.name)
     for table in TABLES:
