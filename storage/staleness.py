@@ -40,7 +40,11 @@ def bring_back(session: Session, workflow: Workflow, item_ids: Collection[int], 
         for item, was, is_now in zip(overridden["item"][which], seen[which], present[which], strict=True):
             moves.setdefault(int(item), []).append(Move(kind.value, _known(was), _known(is_now)))
     rows = overridden[["item", "decision", "actor", "series", "period"]].to_numpy(dtype=object).tolist()
-    found = [Stale(*row, tuple(moves[row[0]])) for row in rows if row[0] in moves]
+    found = [
+        Stale(item, decision, actor, name, period, tuple(moves[item]))
+        for item, decision, actor, name, period in rows
+        if item in moves
+    ]
     _reopen(session, [stale.item_id for stale in found], now=now)
     _record(session, workflow, found)
     return found

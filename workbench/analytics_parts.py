@@ -125,6 +125,13 @@ TABLES: dict[str, dict[str, ColumnConfig]] = {
         "finished_median_hours": _hours("Median of finished"),
         "finished_p90_hours": _hours("90 in 100 of finished"),
     },
+    "from-ai-to-final": {
+        "label": _text("Step"),
+        "amount": _count("Amount"),
+        "end": _count("Comes to"),
+        "items": _count("Items"),
+    },
+    "change-in-a-week": {"label": _text("What moved it"), "amount": _count("Change"), "items": _count("Items")},
     "overrides-by-week": {"group": _text("Week"), **_RATES},
     "overrides-by-group": {"group": _text("Group"), **_RATES},
     "overrides-by-reason": {

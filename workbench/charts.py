@@ -67,7 +67,7 @@ def age_heat_map(ageing: pd.DataFrame) -> alt.LayerChart:
     )
     colour = alt.when(some).then(alt.value(ON_TILES)).otherwise(alt.value(QUIET))
     numbers = base.mark_text(fontSize=13).encode(text="open:Q", color=colour)
-    return _titled(tiles + numbers, "Where is work waiting, and how long?", height=_rows(ageing["group"]))
+    return titled(tiles + numbers, "Where is work waiting, and how long?", height=_rows(ageing["group"]))
 
 
 def ageing_dots(waiting: pd.DataFrame, percentiles: dict[str, float]) -> alt.LayerChart:
@@ -113,7 +113,7 @@ def ageing_dots(waiting: pd.DataFrame, percentiles: dict[str, float]) -> alt.Lay
         .encode(x="age_days:Q", y=alt.Y("below_top:Q", scale=None), text="label:N")
     )
     title = "Which items have waited longer than most do?"
-    return _titled(
+    return titled(
         (drawn + rules + labels).resolve_scale(y="independent"),
         title,
         height=_rows(waiting["group"], each=44) + LEGEND_HEIGHT,
@@ -152,7 +152,7 @@ def survival_chart(curve: pd.DataFrame, still_open: pd.DataFrame) -> alt.LayerCh
     )
     line = alt.Chart(drawn).mark_line(interpolate="step-after", color=ACCENT).encode(x=x, y=y, tooltip=tooltip)
     marks = alt.Chart(ages).mark_tick(orient="vertical", color=QUIET, size=10, thickness=1.5).encode(x=x, y=y)
-    return _titled(band + line + marks, "How long until a decision?", height=200, below="Ticks: items still open.")
+    return titled(band + line + marks, "How long until a decision?", height=200, below="Ticks: items still open.")
 
 
 def rate_by_week(weeks: pd.DataFrame, *, overall: float) -> alt.LayerChart:
@@ -170,7 +170,7 @@ def rate_by_week(weeks: pd.DataFrame, *, overall: float) -> alt.LayerChart:
     dots = base.mark_point(filled=True, size=45, color=ACCENT, opacity=1).encode(y=_rate("rate"))
     line = base.mark_line(color=ACCENT, opacity=0.4, strokeWidth=1.5).encode(y=_rate("rate"))
     title = "Does the override rate change?"
-    return _titled(_overall(overall, along="y") + bars + line + dots, title, height=200)
+    return titled(_overall(overall, along="y") + bars + line + dots, title, height=200)
 
 
 def rate_by_group(groups: pd.DataFrame, *, overall: float) -> alt.LayerChart:
@@ -179,7 +179,7 @@ def rate_by_group(groups: pd.DataFrame, *, overall: float) -> alt.LayerChart:
     bars = base.mark_rule(color=ACCENT, opacity=0.5, strokeWidth=2).encode(x=_rate_x("low"), x2="high:Q")
     dots = base.mark_point(filled=True, size=60, color=ACCENT, opacity=1).encode(x=_rate_x("rate"))
     title = "Where do people go against the AI?"
-    return _titled(_overall(overall, along="x") + bars + dots, title, height=_rows(groups["group"]))
+    return titled(_overall(overall, along="x") + bars + dots, title, height=_rows(groups["group"]))
 
 
 def reason_bars(shares: pd.DataFrame) -> alt.LayerChart:
@@ -201,13 +201,13 @@ def reason_bars(shares: pd.DataFrame) -> alt.LayerChart:
     )
     bars = base.mark_bar(color=ACCENT, opacity=0.7, height={"band": 0.6}).encode(x=x)
     spread = base.mark_rule(color=QUIET, strokeWidth=2).encode(x="low:Q", x2="high:Q")
-    return _titled(bars + spread, "Which reasons do people give?", height=_rows(shares["name"], each=24))
+    return titled(bars + spread, "Which reasons do people give?", height=_rows(shares["name"], each=24))
 
 
 # --- what the charts share -----------------------------------------------------------------------------------------
 
 
-def _titled(chart: alt.LayerChart, question: str, *, height: int, below: str = "") -> alt.LayerChart:
+def titled(chart: alt.LayerChart, question: str, *, height: int, below: str = "") -> alt.LayerChart:
     title = alt.TitleParams(question, anchor="start", subtitle=[below] if below else [], subtitleColor=QUIET)
     return chart.properties(title=title, height=height + FRAME_HEIGHT, width="container")
 
