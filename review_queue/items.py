@@ -210,6 +210,10 @@ class Item:
     assigned_name: str | None = None
     value_per_unit: float = 1.0
     currency: str | None = None
+    withheld: str | None = None  #: why the AI's value is not shown: the text of a ``withholding.Withheld``
+    human_first: bool = False  #: drawn: a number is named before the AI's is shown, if the item is flagged
+    awaits_number: bool = False  #: the reader has not named theirs yet, so the AI's is taken out
+    stale_at: datetime | None = None  #: UTC; when an override of it went stale, and it came back
 
 
 @dataclass(frozen=True, slots=True)

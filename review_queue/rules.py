@@ -92,6 +92,8 @@ def _check_claim(item: Item, choice: Choice, reviewer_id: int) -> None:
 
 
 def _final(item: Item, choice: Choice) -> Verdict:
+    if item.awaits_number:
+        raise ChoiceInvalid(item.id, "name your own number first; the AI's is shown then.")
     value = _final_value(item, choice)
     override = is_override(value, item.ai.value if item.ai else None, item.tolerance)
     # In a blind review everyone gives a reason: asked only of some, it would tell them the AI's value.
@@ -113,6 +115,8 @@ def _final_value(item: Item, choice: Choice) -> float:
             raise ChoiceInvalid(item.id, "that is the AI's value. Accept it, or type another.")
         return choice.value
     forecast = item.ai if choice.outcome is Outcome.ACCEPT_AI else item.manual
+    if forecast is None and choice.outcome is Outcome.ACCEPT_AI and item.withheld in ("too_wide", "too_old"):
+        raise ChoiceInvalid(item.id, "the AI's value is withheld here. Keep the manual forecast, or type your own.")
     if forecast is None:
         whose = "AI" if choice.outcome is Outcome.ACCEPT_AI else "manual"
         raise ChoiceInvalid(

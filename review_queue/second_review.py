@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
-from review_queue.items import Band, Divergence, Item, Stage, Standing, State, Verdict
+from review_queue.items import Item, Stage, Standing, State, Verdict
 from review_queue.rules import TOP_LEVEL
+from review_queue.withholding import without_ai
 from review_queue.workflows import Policy
 
 WHY = ("second review", "decided once, by somebody else")
@@ -54,7 +55,4 @@ def blinded(item: Item) -> Item:
     """The item as a second reviewer sees it: without the AI's value and all that gives it away."""
     if item.stage is not Stage.SECOND:
         return item
-    nothing = Divergence(None, None, None, None, None, Band.NO_SCALE, outside_interval=False, flagged=False)
-    return replace(
-        item, ai=None, others=(), divergence=nothing, standing=Standing(item.standing.lane, item.standing.score, WHY)
-    )
+    return replace(without_ai(item), standing=Standing(item.standing.lane, item.standing.score, WHY))

@@ -13,6 +13,7 @@ from sqlalchemy import BigInteger, Row, Select, and_, bindparam, func, insert, l
 from sqlalchemy.orm import Session
 
 from review_queue.items import Act, Choice, Decision, Item, Outcome, Reason, Stage, Verdict
+from storage.commitments import Commitment
 from storage.engine import database_time
 from storage.tables import decisions, drafts, evidence_views, items, people, reasons
 from storage.workflows import Workflow
@@ -197,15 +198,19 @@ def record(
     before: Past,
     act: Act = Act.DECIDE,
     opposite_of: int | None = None,
+    named: Commitment | None = None,
 ) -> int:
     """Add the decision with everything that was on the screen, and its reason. Returns its id.
 
-    ``opposite_of``: the decision of a timing shift whose other half this is.
+    ``opposite_of``: the decision of a timing shift whose other half this is. ``named``: the number that the reviewer
+    named before the AI's was shown.
     """
     row = {
         **_on_screen(item, workflow, before.now),
         "act": act,
         "opposite_of": opposite_of,
+        "initial_value": named.value if named else None,
+        "knew_more": named.knew_more if named else None,
         "outcome": verdict.outcome,
         "final_value": verdict.final_value,
         "is_override": verdict.is_override,
@@ -217,7 +222,7 @@ def record(
         "idempotency_key": choice.idempotency_key,
         "request_hash": hash_of_choice(actor_id, choice),
         "fence": choice.fence,
-        "mode": choice.mode,
+        "mode": "human_first" if named else choice.mode,
         "queue_length": choice.queue_length,
         "claimed_at": item.claimed_at,
         "opened_at": choice.opened_at,
@@ -266,6 +271,8 @@ def _on_screen(item: Item, workflow: Workflow, now: datetime) -> dict[str, Any]:
         "round": item.round,
         "stage": item.stage,
         "content_hash": item.content_hash,
+        "withheld": item.withheld,
+        "is_degraded": item.withheld is not None,
         "ai_value": ai.value if ai else None,
         "ai_low": ai.low if ai else None,
         "ai_high": ai.high if ai else None,

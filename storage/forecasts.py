@@ -198,11 +198,14 @@ def _new_items(
             "state": new["period"].isin(closed).map({True: State.LOCKED.value, False: State.READY.value}),
             "available_at": pd.Timestamp(now),
             "audit_sample": placing.audit_sample(workflow, new["item_id"].to_numpy()),
+            "human_first": placing.human_first(workflow, new["item_id"].to_numpy()),
             "import_id": import_id,
         }
     )
     facts = rows.assign(parent=_parents(session, workflow, new), value_per_unit=new["value_per_unit"].fillna(1.0))
-    placed = placing.place_new(session, workflow, facts, given[given["item_id"].isin(new["item_id"])], now=now)
+    theirs = given[given["item_id"].isin(new["item_id"])]
+    theirs = theirs.assign(made_at=pd.to_datetime(theirs["made_at"], utc=True).fillna(pd.Timestamp(now)))
+    placed = placing.place_new(session, workflow, facts, theirs, now=now)
     return pd.concat([rows, placed], axis=1)
 
 

@@ -28,6 +28,7 @@ from sqlalchemy.orm import Session
 from review_queue import second_review
 from review_queue.items import Act, Band, Lane, Outcome, SourceKind, Stage, State
 from review_queue.roles import REVIEW_LEVEL, Principal, Task
+from review_queue.withholding import WHY_NAME_FIRST, Withheld
 from storage import people as people_
 from storage.engine import unindexed
 from storage.tables import (
@@ -36,6 +37,7 @@ from storage.tables import (
     OPEN,
     SERVING_ORDER,
     TO_CLAIM,
+    commitments,
     decisions,
     forecasts,
     items,
@@ -96,7 +98,7 @@ def open_items(
     if after is not None:
         walks = [walk.where(_later_than(after)) for walk in walks]
     ids = _first_of(walks, limit + 1)
-    rows = session.execute(_rows().join(ids, ids.c.id == items.c.id).order_by(*SERVING_ORDER)).all()
+    rows = session.execute(_rows(who).join(ids, ids.c.id == items.c.id).order_by(*SERVING_ORDER)).all()
     shown, more = rows[:limit], len(rows) > limit
     last = shown[-1] if more else None
     return Page(_frame(shown), Place(last.lane, last.score, last.due_at, last.id) if last else None)
@@ -289,7 +291,7 @@ def _later_than(place: Place) -> ColumnElement[bool]:
 
 def _some(session: Session, who: Principal, workflow_id: int, which: ColumnElement[bool]) -> pd.DataFrame:
     rows = session.execute(
-        _rows()
+        _rows(who)
         .where(unindexed(items.c.workflow_id) == workflow_id, which, people_.scope(who, Task.SEE_QUEUE))
         .order_by(*SERVING_ORDER)
         .limit(100)
@@ -297,8 +299,10 @@ def _some(session: Session, who: Principal, workflow_id: int, which: ColumnEleme
     return _frame(rows)
 
 
-def _rows() -> Select[Any]:
+def _rows(who: Principal) -> Select[Any]:
     assignees = people.alias("assignees")
+    awaits = awaits_number(who)
+    hidden = or_(is_blind(), awaits, items.c.withheld.in_((Withheld.TOO_WIDE, Withheld.TOO_OLD)))
     return (
         select(
             items.c.id,
@@ -307,11 +311,11 @@ def _rows() -> Select[Any]:
             series.c.key,
             items.c.period,
             segments.c.path,
-            _unless_blind(_standing_value(SourceKind.AI)),
+            case((hidden, null()), else_=_standing_value(SourceKind.AI)),
             _standing_value(SourceKind.MANUAL),
-            _unless_blind(items.c.gap),
-            _unless_blind(items.c.u),
-            case((is_blind(), Band.NO_SCALE.value), else_=items.c.band),
+            case((hidden, null()), else_=items.c.gap),
+            case((hidden, null()), else_=items.c.u),
+            case((hidden, Band.NO_SCALE.value), else_=items.c.band),
             case((is_blind(), false()), else_=items.c.flagged),
             items.c.state,
             items.c.level,
@@ -321,6 +325,7 @@ def _rows() -> Select[Any]:
             items.c.created_at,
             items.c.due_at,
             items.c.why,
+            awaits.label("awaits"),
         )
         .join(series, series.c.id == items.c.series_id)
         .outerjoin(segments, segments.c.id == items.c.segment_id)
@@ -334,8 +339,15 @@ def is_blind() -> ColumnElement[bool]:
     return items.c.stage == Stage.SECOND
 
 
-def _unless_blind(value: ColumnElement[Any]) -> ColumnElement[Any]:
-    return case((is_blind(), null()), else_=value)
+def awaits_number(who: Principal) -> ColumnElement[bool]:
+    """The condition on ``items`` that this person is to name a number before the AI's is shown to them."""
+    named = exists().where(
+        commitments.c.item_id == items.c.id,
+        commitments.c.person_id == who.person_id,
+        commitments.c.round == items.c.round,
+    )
+    drawn = and_(items.c.human_first, items.c.flagged, items.c.stage == Stage.FIRST, items.c.withheld.is_(None))
+    return and_(drawn, OPEN, not_(named))
 
 
 def _standing_value(kind: SourceKind) -> ColumnElement[float | None]:
@@ -352,12 +364,13 @@ def _standing_value(kind: SourceKind) -> ColumnElement[float | None]:
 
 def _frame(rows: Any) -> pd.DataFrame:
     # Without the types a column that is unknown throughout would hold objects, which cannot be rounded or added up.
-    frame = pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(NUMBERS, "float64"))
+    frame = pd.DataFrame(rows, columns=[*COLUMNS, "awaits"]).astype(dict.fromkeys(NUMBERS, "float64"))
     frame["segment"] = [_readable(path) if path else "" for path in frame["segment"]]
     frame["lane"] = [Lane(lane).title for lane in frame["lane"]]
     frame["why"] = [" · ".join(phrases) for phrases in frame["why"]]
     frame.loc[frame["stage"] == Stage.SECOND, "why"] = " · ".join(second_review.WHY)
-    return frame
+    frame.loc[frame["awaits"].astype(bool), "why"] = " · ".join(WHY_NAME_FIRST)
+    return frame[COLUMNS]
 
 
 def _readable(path: str) -> str:

@@ -163,4 +163,7 @@ def _item(row: Row[Any], standing: list[Forecast]) -> Item:
         assigned_name=row.assigned_name,
         value_per_unit=row.value_per_unit,
         currency=row.currency,
+        withheld=row.withheld,
+        human_first=row.human_first,
+        stale_at=row.stale_at,
     )

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from review_queue.divergence import diverge
 from review_queue.items import OPEN_STATES, SourceKind, State
 from review_queue.priority import place
+from review_queue.withholding import Withheld, withheld
 from storage import bulk, track_record, workflows
 from storage.fates import exact_texts
 from storage.tables import OPEN, forecasts, items, model_versions, segments, series, sources
@@ -30,7 +31,7 @@ Floats = NDArray[np.float64]
 #: What a placing writes on an item.
 PLACED = (
     *("gap", "money", "scale", "u", "symmetric", "band", "outside_interval", "flagged"),
-    *("lane", "score", "why", "placed_until", "content_hash"),
+    *("lane", "score", "why", "placed_until", "withheld", "content_hash"),
 )
 #: Open items, the newest first, whose intervals say how wide an interval is here.
 WIDTHS = 5_000
@@ -132,16 +133,26 @@ def place_new(
 
 
 def audit_sample(workflow: Workflow, item_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Which items are judged even if they are Routine: a draw that is random, but the same for the same ids.
+    """Which items are judged even if they are Routine."""
+    return _drawn(workflow, item_ids, workflow.policy.audit_share, salt=0)
+
+
+def human_first(workflow: Workflow, item_ids: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which items are decided human first, if they are flagged."""
+    return _drawn(workflow, item_ids, workflow.policy.human_first_share, salt=1 << 40)
+
+
+def _drawn(workflow: Workflow, item_ids: NDArray[np.int64], share: float, *, salt: int) -> NDArray[np.bool_]:
+    """A draw that is random, but the same for the same ids; another one for each ``salt``.
 
     Source: the finaliser of SplitMix64 (Steele, Lea & Flood 2014) on the two ids.
     """
     with np.errstate(over="ignore"):
-        x = item_ids.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(workflow.id)
+        x = item_ids.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(workflow.id + salt)
         x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         x ^= x >> np.uint64(31)
-    return np.asarray(x.astype(np.float64) / 2.0**64 < workflow.policy.audit_share)
+    return np.asarray(x.astype(np.float64) / 2.0**64 < share)
 
 
 # --- one chunk -----------------------------------------------------------------------------------------------------
@@ -162,10 +173,13 @@ def _placed(
     facts["uncertainty"] = _rank(_relative_width(facts), around.widths)
     facts["has_ai"], facts["has_manual"] = facts["ai"].notna(), facts["manual"].notna()
     apart = diverge(facts, workflow.policy)
+    hidden = withheld(facts, workflow.policy, now=now)
+    apart["flagged"] |= np.isin(hidden, (Withheld.TOO_WIDE, Withheld.TOO_OLD))
     whole = pd.concat([facts, apart], axis=1)
     order = place(whole, workflow.policy, now=now, g95=around.g95)
     placed = pd.concat([apart, order], axis=1)
-    placed["content_hash"] = _content_hashes(workflow, facts, standing, apart)
+    placed["withheld"] = hidden
+    placed["content_hash"] = _content_hashes(workflow, facts, standing, placed)
     return placed
 
 
@@ -208,11 +222,16 @@ def _content_hashes(workflow: Workflow, facts: pd.DataFrame, standing: pd.DataFr
     ordered = standing.sort_values(["item_id", "key"], kind="stable")
     for item_id, text in zip(ordered["item_id"].tolist(), exact_texts(ordered, ("key", *_SHOWN)), strict=True):
         shown.setdefault(item_id, []).append(text)
-    derived = zip(facts["id"].tolist(), exact_texts(apart, _DERIVED), strict=True)
+    derived = zip(facts["id"].tolist(), exact_texts(apart, _DERIVED), apart["withheld"], strict=True)
     return [
-        sha256("\x1e".join((workflow.unit, *shown.get(item_id, ()), text)).encode()).hexdigest()
-        for item_id, text in derived
+        sha256("\x1e".join((workflow.unit, *shown.get(item_id, ()), text, *_not_shown(why))).encode()).hexdigest()
+        for item_id, text, why in derived
     ]
+
+
+def _not_shown(why: str | None) -> tuple[str, ...]:
+    """What the hash of an item holds of a value that is there and not shown."""
+    return (why,) if why in (Withheld.TOO_WIDE, Withheld.TOO_OLD) else ()
 
 
 # --- what is stored ------------------------------------------------------------------------------------------------
@@ -271,7 +290,8 @@ def _facts(session: Session, workflow: Workflow, now: datetime, condition: Colum
 def standing_on(session: Session, item_ids: NDArray[np.int64]) -> pd.DataFrame:
     """The newest forecast of each source on these items.
 
-    Columns ``item_id, key, kind, value, low, high, level, model_version``; values in the unit.
+    Columns ``item_id, key, kind, value, low, high, level, model_version``, values in the unit, and ``made_at``, which
+    is when it came where it does not say.
     """
     rows = session.execute(
         select(
@@ -283,13 +303,14 @@ def standing_on(session: Session, item_ids: NDArray[np.int64]) -> pd.DataFrame:
             forecasts.c.high,
             forecasts.c.interval_level,
             model_versions.c.name,
+            func.coalesce(forecasts.c.made_at, forecasts.c.received_at),
         )
         .join(sources, sources.c.id == forecasts.c.source_id)
         .outerjoin(model_versions, model_versions.c.id == forecasts.c.model_version_id)
         .where(bulk.among(session, forecasts.c.item_id, item_ids))
         .order_by(forecasts.c.id)
     ).all()
-    frame = pd.DataFrame(rows, columns=["item_id", "key", "kind", *_SHOWN])
+    frame = pd.DataFrame(rows, columns=["item_id", "key", "kind", *_SHOWN, "made_at"])
     numbers = dict.fromkeys(("value", "low", "high", "level"), "float64")
     return frame.drop_duplicates(["item_id", "key"], keep="last").astype(numbers)
 
@@ -300,6 +321,7 @@ def _with_forecasts(facts: pd.DataFrame, standing: pd.DataFrame) -> pd.DataFrame
     found = facts.copy()
     for name, column in (("ai", "value"), ("ai_low", "low"), ("ai_high", "high"), ("ai_level", "level")):
         found[name] = facts["id"].map(ai[column]).astype("float64")
+    found["ai_made_at"] = facts["id"].map(pd.to_datetime(ai["made_at"], utc=True))
     found["manual"] = facts["id"].map(manual.set_index("item_id")["value"]).astype("float64")
     return found
 

@@ -13,6 +13,8 @@ from review_queue.items import FINAL_OUTCOMES, OPEN_STATES, SourceKind, Stage, S
 from review_queue.periods import before, parse_period
 from review_queue.reconciling import planned
 from review_queue.roles import Principal, Task
+from review_queue.withholding import Withheld
+from storage.listing import awaits_number
 from storage.people import scope
 from storage.tables import (
     actuals,
@@ -30,6 +32,8 @@ from storage.workflows import Workflow
 
 #: Events after which what was decided on an item before no longer stands.
 REOPENED = ("item.reopened", "item.stale")
+#: A withheld value is part of no total, and of no plan.
+HIDDEN = (Withheld.TOO_WIDE, Withheld.TOO_OLD)
 _NUMBERS = ("ai", "manual", "final", "last", "value_per_unit", "decision", "u")
 
 
@@ -90,6 +94,7 @@ def _numbers(session: Session, who: Principal, workflow: Workflow, period: str, 
     for kind in (SourceKind.AI, SourceKind.MANUAL):
         of_kind = values[values["kind"] == kind].drop_duplicates("item", keep="last").set_index("item")["value"]
         rows[kind.value] = rows["item"].map(of_kind)
+    rows["ai"] = rows["ai"].mask(rows["withheld"].isin(list(HIDDEN)))
     standing = _standing(session, workflow, period, as_of=as_of)
     return rows.merge(standing, how="left", on="item").astype(dict.fromkeys(set(_NUMBERS) - {"last"}, "float64"))
 
@@ -109,7 +114,8 @@ def _items(session: Session, who: Principal, workflow: Workflow, period: str) ->
             owners.c.name,
             items.c.u,
             items.c.content_hash,
-            items.c.round,
+            items.c.withheld,
+            awaits_number(who),
         )
         .join(series, series.c.id == items.c.series_id)
         .outerjoin(segments, segments.c.id == items.c.segment_id)
@@ -124,7 +130,8 @@ def _items(session: Session, who: Principal, workflow: Workflow, period: str) ->
         .order_by(segments.c.path, series.c.key)
     ).all()
     columns = ["item", "series_id", "series", "path", "value_per_unit", "state", "stage", "holder", "assigned", "u"]
-    return pd.DataFrame(rows, columns=[*columns, "content_hash", "round"])
+    found = pd.DataFrame(rows, columns=[*columns, "content_hash", "withheld", "awaits_number"])
+    return found.astype({"awaits_number": bool})
 
 
 def _values(session: Session, workflow: Workflow, period: str, *, as_of: datetime) -> pd.DataFrame:
@@ -197,5 +204,5 @@ def _actuals(session: Session, workflow: Workflow, start: str, *, as_of: datetim
 
 
 def is_blind(leaves: pd.DataFrame) -> pd.Series:
-    """Which leaves somebody is to decide without seeing the AI's value."""
-    return leaves["stage"].eq(Stage.SECOND) & leaves["state"].isin(list(OPEN_STATES))
+    """Which leaves somebody is to decide without seeing the AI's value, or before."""
+    return leaves["awaits_number"] | (leaves["stage"].eq(Stage.SECOND) & leaves["state"].isin(list(OPEN_STATES)))

@@ -11,6 +11,7 @@ import streamlit as st
 
 from review_queue.items import Item, Outcome
 from review_queue.reasons import REASONS
+from review_queue.staleness import in_words
 from workbench.parts import amount, local_time, plain
 from workbench.reads import Look, Story
 from workbench.sitting import OUTCOME_WORDS, SKIP_WORDS, Sitting
@@ -37,6 +38,8 @@ def item_story(here: Sitting, item: Item, told: Story) -> None:
 
 
 def _lines(here: Sitting, item: Item, told: Story) -> Iterator[str]:
+    if told.stale:
+        yield _stale(told)
     if told.given is not None:
         yield _given(here, item, *told.given)
     yield from _moved_on(here)
@@ -47,6 +50,16 @@ def _lines(here: Sitting, item: Item, told: Story) -> Iterator[str]:
         who = "You" if skip.person_id == here.person_id else skip.name
         said = f"{who} skipped this at {local_time(skip.skipped_at)}: {SKIP_WORDS[skip.reason]}"
         yield f"{said} ({skip.note})" if skip.note else f"{said}."
+
+
+def _stale(told: Story) -> str:
+    """Why an override came back, and what it was."""
+    done, moved = told.overridden, in_words(told.stale)
+    if done is None:
+        return f"This came back: {moved}"
+    why = f" ({REASONS[done.reason_code].name})" if done.reason_code in REASONS else ""
+    was = f"{done.actor_name} had set {amount(done.final_value)}{why}"
+    return f"This came back after {was}: {moved} Keep it, or change it?"
 
 
 def _given(here: Sitting, item: Item, by: str, note: str) -> str:

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from review_queue.errors import ItemNotFound
 from review_queue.items import Decision, Item, Lane, Reason, Stage
 from review_queue.periods import parse_period, seasons_back
-from storage import assignments, context, decisions, listing, notes, one_item, people, serving
+from review_queue.staleness import Move
+from storage import assignments, context, decisions, listing, notes, one_item, people, serving, staleness
 from storage.assignments import Reopening, Skip
 from storage.engine import Database, database_now
 from storage.listing import Filter as Filter  # pages know these from here
@@ -75,6 +76,8 @@ class Story:
     given: tuple[str, str] | None  #: who put it into the name that it is in, and their note (untrusted text)
     skips: tuple[Skip, ...]  #: in this round, the newest first
     reopened: Reopening | None
+    stale: tuple[Move, ...]  #: what had moved when an override of it went stale, and it came back
+    overridden: Decision | None  #: that override
     to_settle: tuple[Look, ...]  #: the first and the second decision, where they differ and one is to settle it
 
 
@@ -159,12 +162,21 @@ def story(database: Database, *, person_id: int, item: Item) -> Story:
         one_item.require_visible(session, people.principal(session, person_id), item.id)
         skips = assignments.skips_of(session, item.id, item.round)
         reopened = assignments.last_reopening(session, item.id) if item.round > 1 else None
+        stale = staleness.last(session, item.id) if item.stale_at is not None and not is_blind else ()
         return Story(
+            stale=stale,
+            overridden=_overridden(session, item) if stale else None,
             given=assignments.last_note(session, item.id) if item.assigned_id is not None else None,
             skips=tuple(replace(skip, note="") if is_blind else skip for skip in skips),
             reopened=replace(reopened, note="") if reopened and is_blind else reopened,
             to_settle=_both_looks(session, item, person_id) if item.stage is Stage.SETTLING else (),
         )
+
+
+def _overridden(session: Session, item: Item) -> Decision | None:
+    """The last final value of the rounds before."""
+    before = (done for done in reversed(decisions.of_item(session, item.id)) if done.round < item.round)
+    return next((done for done in before if done.final_value is not None), None)
 
 
 def _both_looks(session: Session, item: Item, person_id: int) -> tuple[Look, ...]:

@@ -17,10 +17,14 @@ from review_queue.errors import ClaimNotHeld, ItemAlreadyDecided, KeyReused
 from review_queue.items import Act, Choice, Decision, Item, Stage, State, Verdict
 from review_queue.roles import Principal
 from review_queue.rules import decide
-from storage import absences, audit, decisions, notes, outbox, queue
+from review_queue.withholding import as_shown, is_named_first
+from storage import absences, audit, commitments, decisions, notes, outbox, queue
 from storage.decisions import Past
 from storage.serving import Server
 from storage.workflows import Workflow
+
+#: Ways of deciding in which a number is named before the AI's is shown; elsewhere totals have given it away.
+NAMED_IN = ("ai_first",)
 
 
 def answered_before(past: Past, fingerprint: str) -> Decision | None:
@@ -48,6 +52,8 @@ def settle(session: Session, who: Principal, workflow: Workflow, item: Item, cho
     if last is not None and _is_settled(item, last, who):
         by = "you" if last.actor_id == who.person_id else last.actor_name
         raise ItemAlreadyDecided(item.id, by=by, at=last.decided_at, decision_id=last.id)
+    named = commitments.of(session, item, who.person_id) if is_named_first(item) else None
+    item = as_shown(item, has_named=named is not None or choice.mode not in NAMED_IN)
     verdict = decide(item, choice, reviewer_id=who.person_id, now=now)
     first = past.last_final(Stage.FIRST) if item.stage is Stage.SECOND else None
     verdict = second_review.follow_up(
@@ -60,7 +66,7 @@ def settle(session: Session, who: Principal, workflow: Workflow, item: Item, cho
     if not queue.complete(session, who, item, verdict, now=now):
         raise ClaimNotHeld(item.id, holder=item.holder_name)
     decision_id = decisions.record(
-        session, item, choice, verdict, actor_id=who.person_id, workflow=workflow, before=past
+        session, item, choice, verdict, actor_id=who.person_id, workflow=workflow, before=past, named=named
     )
     details = {"outcome": choice.outcome, "fence": item.fence, "round": item.round, "stage": item.stage}
     note(session, "decision.made", who, workflow, item.id, decision_id, details)

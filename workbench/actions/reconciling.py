@@ -23,6 +23,7 @@ from review_queue.errors import (
 from review_queue.items import OPEN_STATES, Choice, Decision, Item, Outcome, Reason, Stage, State
 from review_queue.reconciling import Take, changes, planned, tree
 from review_queue.roles import Principal, Task
+from review_queue.withholding import is_named_first
 from storage import audit, closing, decisions, forecasts, one_item, outbox, people, queue, reconciling, workflows
 from storage.closing import Snapshot, Submission
 from storage.engine import Database, database_now
@@ -324,6 +325,11 @@ def _check(item: Item, workflow: Workflow, edit: Edit) -> None:
     if item.stage is Stage.SECOND and item.state is not State.DECIDED:
         raise ReconcilingRefused(
             f"{item.series} (item {item.id}) is in a second review, which is blind. Change it once that is over."
+        )
+    if is_named_first(item):
+        raise ReconcilingRefused(
+            f"{item.series} (item {item.id}) is decided human first: open it in Review, where a number is named before "
+            "the AI's is shown."
         )
     if item.content_hash != edit.content_hash:
         raise StaleContent(item.id)

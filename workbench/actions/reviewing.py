@@ -5,6 +5,7 @@ Each action reads the person's grants again inside its transaction: what the pag
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, replace
@@ -18,7 +19,21 @@ from review_queue.items import Act, Choice, Claim, Decision, Item, Outcome, Reas
 from review_queue.roles import Principal, Task
 from review_queue.rules import check_undo
 from review_queue.second_review import blinded
-from storage import assignments, audit, decisions, notes, one_item, outbox, people, placing, queue, workflows
+from review_queue.withholding import as_shown, because, is_named_first
+from storage import (
+    assignments,
+    audit,
+    commitments,
+    decisions,
+    notes,
+    one_item,
+    outbox,
+    people,
+    placing,
+    queue,
+    workflows,
+)
+from storage.commitments import Commitment
 from storage.decisions import Past
 from storage.engine import Database, database_now
 from storage.placing import Surroundings
@@ -45,6 +60,8 @@ class Desk:
     draft: dict[str, Any]
     opened_at: datetime  #: UTC, by the database's clock
     last: Decision | None = None  #: the newest decision of this round that stands, final or not
+    withheld: str = ""  #: why the AI's value is not shown, in a sentence
+    named: Commitment | None = None  #: the number that they named before the AI's was shown
 
 
 def keep_order(database: Database, known: dict[int, Surroundings]) -> None:
@@ -133,6 +150,32 @@ def submit_decision(database: Database, *, person_id: int, workflow: Workflow, c
         done = settle(session, who, workflow, item, choice, past)
         shifting.write_opposite(session, who, workflow, item, done, _shift_of(session, choice, past, done))
         return done
+
+
+@again(in_doubt=True)
+def name_number(
+    database: Database, *, person_id: int, workflow: Workflow, item_id: int, fence: int, value: float, knew_more: bool
+) -> Desk:
+    """Commit to a number before the AI's is shown; the item then, whole. It is named once a round.
+
+    Raises:
+        ClaimNotHeld: the item is no longer in the person's hands.
+        ChoiceInvalid: the value is no number, or another one was named before.
+    """
+    if not math.isfinite(value):
+        raise ChoiceInvalid(item_id, "type your number first.")
+    with database.writing() as session:
+        who = people.principal(session, person_id)
+        item = one_item.get(session, item_id, who, Task.REVIEW, lock=True)
+        if item.state is not State.CLAIMED or (item.holder_id, item.fence) != (person_id, fence):
+            raise ClaimNotHeld(item_id, holder=item.holder_name if item.state is State.CLAIMED else None)
+        before = commitments.of(session, item, person_id)
+        if before is None and is_named_first(item):
+            commitments.add(session, item, person_id, value=value, knew_more=knew_more)
+            note(session, "number.named", who, workflow, item_id, details={"value": value, "knew_more": knew_more})
+        elif before is not None and before.value != value:
+            raise ChoiceInvalid(item_id, f"you named {before.value:,.6g} before you saw the AI's, and that stands.")
+        return _desk(session, who, workflow, item_id)
 
 
 @again(in_doubt=True)
@@ -352,8 +395,11 @@ def _desk(session: Session, who: Principal, workflow: Workflow, item_id: int) ->
     last = past.standing
     mine = item.state is State.CLAIMED and item.holder_id == who.person_id and who.may(Task.REVIEW, workflow.id)
     is_told = last is not None and last.act is not Act.UNDO and item.stage is not Stage.SECOND
+    named = commitments.of(session, item, who.person_id) if is_named_first(item) else None
     return Desk(
-        item=blinded(item),
+        item=as_shown(blinded(item), has_named=named is not None or not who.may(Task.REVIEW, item.workflow_id)),
+        withheld=because(item, workflow.policy, now=past.now) if item.stage is not Stage.SECOND else "",
+        named=named,
         mine=mine,
         draft=past.draft,
         opened_at=past.now,

@@ -1,0 +1,88 @@
+"""When the AI's number is not shown: it is not there, too uncertain, too old, or somebody is to name theirs first.
+
+What is hidden is taken out of the item before it leaves the action, so that no page can give it away.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from enum import StrEnum
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from review_queue.items import OPEN_STATES, Band, Divergence, Item, Stage, Standing
+from review_queue.workflows import Policy
+
+WHY_NAME_FIRST = ("your number first", "then the AI's is shown")
+
+
+class Withheld(StrEnum):
+    """Why the AI's value is not shown; whoever decides then decides without it."""
+
+    ABSENT = "absent"
+    TOO_WIDE = "too_wide"
+    TOO_OLD = "too_old"
+
+
+def withheld(facts: pd.DataFrame, policy: Policy, *, now: datetime) -> NDArray[np.object_]:
+    """Why each item's AI value is withheld: the text of a ``Withheld``, None where it is shown.
+
+    Args:
+        facts: one row an item: ``ai``, ``ai_low``, ``ai_high`` (in the unit, NaN where unknown), ``ai_made_at`` (UTC).
+        policy: for ``withhold_width`` (a share of the value) and ``withhold_after_days``.
+        now: UTC.
+    """
+    ai = facts["ai"].astype("float64")
+    found = np.full(len(facts), None, dtype=object)
+    if policy.withhold_after_days is not None:
+        days = (pd.Timestamp(now) - pd.to_datetime(facts["ai_made_at"], utc=True)) / pd.Timedelta(days=1)
+        found[(days > policy.withhold_after_days).to_numpy()] = Withheld.TOO_OLD.value
+    if policy.withhold_width is not None:
+        width = facts["ai_high"].astype("float64") - facts["ai_low"].astype("float64")
+        found[(width > policy.withhold_width * ai.abs()).to_numpy()] = Withheld.TOO_WIDE.value
+    found[ai.isna().to_numpy()] = Withheld.ABSENT.value
+    return found
+
+
+def because(item: Item, policy: Policy, *, now: datetime) -> str:
+    """Why the AI's value of a whole item is withheld, in a sentence; empty where it is not."""
+    ai = item.ai
+    if item.withheld == Withheld.TOO_WIDE and ai is not None and ai.low is not None and ai.high is not None:
+        allowed = f"the {policy.withhold_width or 0:.0%} that this workflow allows"
+        if not ai.value:
+            return f"The AI's value is withheld: it is 0, and its range is wider than {allowed}."
+        share = (ai.high - ai.low) / abs(ai.value)
+        return f"The AI's value is withheld: its range is {share:.0%} of it, wider than {allowed}."
+    if item.withheld == Withheld.TOO_OLD and ai is not None:
+        days = (now - (ai.made_at or ai.received_at)).days
+        return f"The AI's value is withheld: it is {days} days old, and {policy.withhold_after_days:g} are allowed."
+    return "No AI forecast came for this item." if item.withheld == Withheld.ABSENT else ""
+
+
+def is_named_first(item: Item) -> bool:
+    """Whether whoever decides the item is to name a number of their own before the AI's is shown (METHODS 4.9)."""
+    is_open = item.state in OPEN_STATES and item.stage is Stage.FIRST
+    return is_open and item.human_first and item.divergence.flagged and item.withheld is None
+
+
+def without_ai(item: Item) -> Item:
+    """The item without the AI's value and all that gives it away."""
+    nothing = Divergence(None, None, None, None, None, Band.NO_SCALE, outside_interval=False, flagged=False)
+    return replace(item, ai=None, others=(), divergence=nothing)
+
+
+def as_shown(item: Item, *, has_named: bool) -> Item:
+    """The item as somebody sees it.
+
+    Args:
+        has_named: whether they have named a number of their own in this round.
+    """
+    if item.withheld in (Withheld.TOO_WIDE, Withheld.TOO_OLD):
+        return without_ai(item)
+    if is_named_first(item) and not has_named:
+        standing = Standing(item.standing.lane, item.standing.score, WHY_NAME_FIRST)
+        return replace(without_ai(item), standing=standing, awaits_number=True)
+    return item
