@@ -1,0 +1,127 @@
+"""Pictures of every page, in light and dark, on a desk's screen and on a phone: ``make pictures``.
+
+    python -m tests.browser.pictures FOLDER [PAGE ...]
+
+They show the simulated organisation on a scratch database. What a person does before a picture is taken is a step here.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from storage import schema
+from storage.engine import open_database
+from tests.browser.steps import Workbench, serving, settled, sign_in
+from workbench import demo
+
+SCREENS = {"desk": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
+THEMES = ("light", "dark")
+TALLEST = 3200  #: pixels of a page that is longer than the screen
+
+
+def _nothing(page: Page) -> None:
+    """Take it as it comes."""
+
+
+def _first_item(page: Page) -> None:
+    page.get_by_role("button", name="Accept AI").wait_for()
+
+
+def _adjusted(page: Page) -> None:
+    _first_item(page)
+    page.get_by_role("button", name="Adjust").click()
+    final = page.get_by_role("spinbutton", name="Final", exact=True)
+    final.fill(str(round(float(final.input_value() or 100) * 1.2)))
+    final.press("Tab")
+    page.get_by_text("What do you know that the AI does not?").wait_for()
+    page.get_by_role("radio", name="Customer commitment").click()
+    page.get_by_text("Evidence asked").wait_for()
+
+
+def _card(page: Page) -> None:
+    _first_item(page)
+    page.get_by_text("The model", exact=True).click()
+
+
+def _receipt(page: Page) -> None:
+    page.goto(page.url.split("/receipt")[0] + "/receipt?decision=100")
+    page.get_by_role("heading", level=1).wait_for()
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One page in the state in which it is shown."""
+
+    name: str
+    path: str
+    role: str = "director"
+    before: Callable[[Page], None] = _nothing
+
+
+PICTURES = (
+    Picture("my-desk", "/"),
+    Picture("review", "/review", before=_first_item),
+    Picture("review-adjust", "/review", before=_adjusted),
+    Picture("review-model", "/review", before=_card),
+    Picture("queue", "/queue"),
+    Picture("reconcile", "/reconcile"),
+    Picture("decisions", "/receipt"),
+    Picture("receipt", "/receipt", before=_receipt),
+    Picture("ageing", "/ageing"),
+    Picture("overrides", "/overrides"),
+    Picture("data", "/data"),
+)
+
+
+def main(folder: Path, names: list[str]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = [picture for picture in PICTURES if not names or picture.name in names]
+    with _organisation() as workbench, sync_playwright() as playwright:
+        found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
+        for picture in wanted:
+            for screen, size in SCREENS.items():
+                for theme in THEMES:
+                    _take(browser, workbench, picture, folder / f"{picture.name}-{screen}-{theme}.png", size, theme)
+        browser.close()
+
+
+@contextmanager
+def _organisation() -> Iterator[Workbench]:
+    with tempfile.TemporaryDirectory() as scratch:
+        url = f"sqlite:///{scratch}/workbench.db"
+        database = open_database(url)
+        schema.upgrade(database)
+        demo.load(database)
+        database.engine.dispose()
+        with serving(url, Path(scratch)) as workbench:
+            yield workbench
+
+
+def _take(
+    browser: Browser, workbench: Workbench, picture: Picture, file: Path, size: dict[str, int], theme: str
+) -> None:
+    context = browser.new_context(viewport=size, color_scheme=theme)  # type: ignore[arg-type]
+    page = context.new_page()
+    sign_in(page, workbench, picture.role, picture.path)
+    picture.before(page)
+    settled(page)
+    page.wait_for_load_state("networkidle")
+    height = page.evaluate("document.querySelector('[data-testid=stMain]').scrollHeight")
+    page.set_viewport_size({"width": size["width"], "height": min(max(height, size["height"]), TALLEST)})
+    page.wait_for_timeout(600)  # charts are drawn anew at the new size, and say nothing when they are done
+    page.screenshot(path=file)
+    print(file, flush=True)
+    context.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])
