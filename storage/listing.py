@@ -136,7 +136,10 @@ def escalated(session: Session, who: Principal, workflow_id: int) -> pd.DataFram
 
 
 def own_decisions(session: Session, who: Principal, workflow_id: int, *, limit: int = 10) -> pd.DataFrame:
-    """This person's last decisions: columns ``item, series, period, outcome, ai, final, reason, decided_at``."""
+    """This person's last decisions.
+
+    Columns: ``item, series, period, outcome, ai, final, reason, decided_at, decision`` (its id).
+    """
     superseding = decisions.alias("superseding")
     rows = session.execute(
         select(
@@ -144,10 +147,11 @@ def own_decisions(session: Session, who: Principal, workflow_id: int, *, limit: 
             series.c.key,
             items.c.period,
             decisions.c.outcome,
-            decisions.c.ai_value,
+            unless_blind(decisions.c.ai_value),
             decisions.c.final_value,
             decisions.c.reason_code,
             decisions.c.decided_at,
+            decisions.c.id,
         )
         .join(items, items.c.id == decisions.c.item_id)
         .join(series, series.c.id == items.c.series_id)
@@ -161,7 +165,7 @@ def own_decisions(session: Session, who: Principal, workflow_id: int, *, limit: 
         .order_by(decisions.c.id.desc())
         .limit(limit)
     ).all()
-    columns = ["item", "series", "period", "outcome", "ai", "final", "reason", "decided_at"]
+    columns = ["item", "series", "period", "outcome", "ai", "final", "reason", "decided_at", "decision"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -332,6 +336,11 @@ def _rows() -> Select[Any]:
 def is_blind() -> ColumnElement[bool]:
     """The condition on ``items`` that a second reviewer is to decide without the AI's value."""
     return items.c.stage == Stage.SECOND
+
+
+def unless_blind(fact: ColumnElement[Any]) -> ColumnElement[Any]:
+    """A fact of a decision, where it was on the screen: a second review is given without it."""
+    return case((decisions.c.stage == Stage.SECOND, null()), else_=fact)
 
 
 def _unless_blind(value: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -33,6 +33,7 @@ SCREENS = (
     Screen("Work", "My desk", "my_desk.py", ":material/desk:", Task.SEE_QUEUE),
     Screen("Work", "Review", "review.py", ":material/rate_review:", Task.REVIEW),
     Screen("Work", "Queue", "queue.py", ":material/list:", Task.SEE_QUEUE),
+    Screen("Work", "Decisions", "receipt.py", ":material/receipt_long:", Task.SEE_QUEUE),
     Screen("Analytics", "Ageing", "ageing.py", ":material/hourglass:", Task.SEE_ANALYTICS),
     Screen("Analytics", "Overrides", "overrides.py", ":material/call_split:", Task.SEE_ANALYTICS),
     Screen("Data", "Data", "data.py", ":material/database:", Task.IMPORT),

@@ -8,9 +8,9 @@ import pandas as pd
 from sqlalchemy.orm import Session
 
 from review_queue.errors import ItemNotFound
-from review_queue.items import Decision, Item, Lane, Reason, Stage
+from review_queue.items import Decision, Item, Lane, Outcome, Reason, Stage
 from review_queue.periods import parse_period, seasons_back
-from storage import assignments, context, decisions, listing, notes, one_item, people, serving
+from storage import assignments, context, decisions, listing, notes, one_item, people, receipts, serving, workflows
 from storage.assignments import Reopening, Skip
 from storage.engine import Database, database_now
 from storage.listing import Filter as Filter  # pages know these from here
@@ -18,6 +18,7 @@ from storage.listing import Page as Page
 from storage.listing import Place as Place
 from storage.notes import Comment
 from storage.notes import Mention as Mention
+from storage.receipts import Receipt as Receipt
 from storage.serving import COUNTED_TO as COUNTED_TO
 from workbench.actions.again import again
 from workbench.actions.deciding import server_of
@@ -29,9 +30,12 @@ __all__ = [
     "MyDesk",
     "Page",
     "Place",
+    "Receipt",
     "Surroundings",
     "my_desk",
     "open_items",
+    "past_decisions",
+    "receipt",
     "segment_choices",
     "surroundings",
     "waiting",
@@ -149,6 +153,26 @@ def earlier_decisions(database: Database, *, person_id: int, item: Item) -> pd.D
     with database.reading() as session:
         one_item.require_visible(session, people.principal(session, person_id), item.id)
         return context.earlier_decisions(session, item.series_id)
+
+
+def receipt(database: Database, *, person_id: int, decision_id: int) -> Receipt:
+    """A decision, whole: what was on the screen, who and when, why, and what has happened since.
+
+    Raises:
+        DecisionNotFound: there is none, or it lies outside the person's scope.
+        ReceiptSealed: its item is under a blind review that this person could give.
+    """
+    with database.reading() as session:
+        return receipts.get(session, people.principal(session, person_id), decision_id)
+
+
+def past_decisions(
+    database: Database, *, person_id: int, workflow_id: int, search: str = "", outcomes: tuple[Outcome, ...] = ()
+) -> pd.DataFrame:
+    """The last choices inside the person's scope, the newest first; columns of ``storage.receipts.listed``."""
+    with database.reading() as session:
+        who, workflow = people.principal(session, person_id), workflows.by_id(session, workflow_id)
+        return receipts.listed(session, who, workflow, search=search, outcomes=outcomes)
 
 
 @again(in_doubt=True)

@@ -21,6 +21,7 @@ from workbench.choice_form import button, choice_form, start
 from workbench.figures import ai_figure, gap_figure, manual_figure, naive_figure
 from workbench.item_chart import item_chart
 from workbench.item_story import item_story
+from workbench.lists import receipt_button
 from workbench.parts import amount, heading, local_time, plain
 from workbench.reads import Surroundings
 from workbench.reopen_form import reopen_form
@@ -137,6 +138,8 @@ def _notice(here: Sitting) -> None:
         if here.can_undo and here.doubt is None:
             undo_key = "u" if here.panel is None else None
             st.button("Undo", key=f"undo-{here.last.id}", on_click=here.undo, shortcut=undo_key)
+            if here.last.stage is not Stage.SECOND:
+                receipt_button(here.last.id)
 
 
 def _header(item: Item) -> None:
@@ -233,6 +236,8 @@ def _to_read(here: Sitting, user: Principal, item: Item) -> None:
         button(here, "Next item", here.go_on, shortcut="n" if here.panel is None else None)
         if item.state is State.DECIDED and user.may(Task.REOPEN, item.workflow_id):
             button(here, "Reopen", here.reopen, type="primary" if here.panel == REOPEN else "tertiary")
+        if item.state is State.DECIDED and here.desk is not None and here.desk.last is not None:
+            receipt_button(here.desk.last.id)
     if here.panel == REOPEN:
         reopen_form(here)
 
