@@ -3,7 +3,7 @@
 import streamlit as st
 
 from review_queue.items import Lane
-from workbench import reads
+from workbench import keys, reads
 from workbench.absence_parts import absences
 from workbench.lists import at_most, decision_list, desk_lists, mention_list, open_review
 from workbench.session import choose_workflow, database, require_user
@@ -20,9 +20,10 @@ for column, lane in zip(st.columns(3, border=True), Lane, strict=True):
     column.metric(lane.title, at_most(desk.waiting[lane]))
 
 st.caption("Open to you now. The queue also lists what others hold, and what was put off or sent back.")
-if st.button("Start reviewing", type="primary", shortcut="s", disabled=not any(desk.waiting.values())):
+is_nothing = not any(desk.waiting.values())
+if st.button("Start reviewing", type="primary", shortcut=keys.live(keys.START), disabled=is_nothing):
     open_review()
-if not any(desk.waiting.values()):
+if is_nothing:
     st.caption("Nothing waits for you. New items appear here as forecasts arrive.")
 
 mention_list("You were mentioned", desk.mentions)

@@ -15,7 +15,7 @@ from review_queue.items import Item, Lane, Outcome, Stage, State
 from review_queue.roles import Principal, Task
 from storage.engine import Database
 from storage.workflows import Workflow
-from workbench import evidence, reads
+from workbench import evidence, keys, reads
 from workbench.actions import reviewing
 from workbench.choice_form import button, choice_form, start
 from workbench.figures import ai_figure, gap_figure, manual_figure, naive_figure
@@ -136,7 +136,7 @@ def _notice(here: Sitting) -> None:
         elif here.can_undo:
             st.caption("Your last decision can still be undone.")
         if here.can_undo and here.doubt is None:
-            undo_key = "u" if here.panel is None else None
+            undo_key = keys.live("u") if here.panel is None else None
             st.button("Undo", key=f"undo-{here.last.id}", on_click=here.undo, shortcut=undo_key)
             if here.last.stage is not Stage.SECOND:
                 receipt_button(here.last.id)
