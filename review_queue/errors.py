@@ -145,6 +145,18 @@ class AssignmentRefused(ReviewError):
     code = "ASSIGNMENT_REFUSED"
 
 
+class ViewRefused(ReviewError):
+    """A view that cannot be saved or deleted as asked."""
+
+    code = "VIEW_REFUSED"
+
+
+class PreferencesRefused(ReviewError):
+    """Reminders that cannot be sent as asked."""
+
+    code = "PREFERENCES_REFUSED"
+
+
 class BatchRefused(ReviewError):
     """A batch that cannot be drawn or confirmed as it stands."""
 
