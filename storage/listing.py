@@ -102,6 +102,12 @@ def open_items(
     return Page(_frame(shown), Place(last.lane, last.score, last.due_at, last.id) if last else None)
 
 
+def these(session: Session, who: Principal, workflow_id: int, ids: Sequence[int]) -> pd.DataFrame:
+    """The items with these ids that this person may see, in that order; at most 100."""
+    found = _some(session, who, workflow_id, items.c.id.in_(ids))
+    return found.sort_values("id", key=lambda known: known.map(ids.index), ignore_index=True)
+
+
 def held(session: Session, who: Principal, workflow_id: int) -> pd.DataFrame:
     """The items in this person's hands."""
     mine = and_(items.c.claimed_by == who.person_id, IN_HAND)

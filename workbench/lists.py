@@ -155,6 +155,26 @@ def selected_row(
     return int(selected[0]) if selected else None
 
 
+def in_a_sentence(desk: MyDesk) -> str:
+    """What is due, what is flagged and what came back."""
+    said = (
+        (desk.overdue, "overdue"),
+        (desk.due_soon, "due within a day"),
+        (desk.waiting[Lane.JUDGEMENT], "flagged for judgement"),
+        (len(desk.assigned), "assigned to you"),
+        (len(desk.came_back), "back from others"),
+        (len(desk.mentions), "unread mentions" if len(desk.mentions) != 1 else "unread mention"),
+    )
+    return " · ".join(f"**{at_most(number)}** {what}" for number, what in said if number)
+
+
+def due_list(desk: MyDesk) -> None:
+    """What is overdue or due within a day, if anything is, the earliest first."""
+    more = desk.overdue + desk.due_soon > len(desk.due)
+    title = f"Due now, the first {len(desk.due)}" if more else "Due now"
+    item_list(title, desk.due, key="due", columns={"holder": None, "lane": None})
+
+
 def desk_lists(desk: MyDesk, user: Principal) -> None:
     """What is this person's to look at first, list by list; of the empty ones only that they are."""
     mine = desk.assigned["assigned"] == user.name

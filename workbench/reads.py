@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from review_queue.errors import ItemNotFound
 from review_queue.items import Decision, Item, Lane, Outcome, Reason, Stage
 from review_queue.periods import parse_period, seasons_back
+from review_queue.reminders import SOON
 from storage import assignments, context, decisions, listing, notes, one_item, people, receipts, serving, workflows
 from storage.assignments import Reopening, Skip
 from storage.engine import Database, database_now
@@ -42,12 +43,17 @@ __all__ = [
     "workflow_of",
 ]
 
+DUE_SHOWN = 10  #: items that are due, on My desk
+
 
 @dataclass(frozen=True)
 class MyDesk:
     """One person's desk: how much waits, by lane, and what is theirs to look at first."""
 
     waiting: dict[Lane, int]  #: counted up to ``storage.serving.COUNTED_TO``
+    overdue: int  #: of those; counted as far
+    due_soon: int  #: of those, from now within a day; counted as far
+    due: pd.DataFrame  #: the first of both, the earliest first
     held: pd.DataFrame
     escalated: pd.DataFrame
     came_back: pd.DataFrame
@@ -86,9 +92,14 @@ def my_desk(database: Database, *, person_id: int, workflow_id: int) -> MyDesk:
     """What is due, what needs judgement, what waits on this person and what came back to them."""
     with database.reading() as session:
         who, now = people.principal(session, person_id), database_now(session)
-        server = server_of(session, who, now)
+        server, soon = server_of(session, who, now), now + SOON
+        overdue, due_soon = serving.due(session, server, workflow_id, now=now, soon=soon)
+        due = serving.due_first(session, server, workflow_id, now=now, soon=soon, limit=DUE_SHOWN)
         return MyDesk(
             waiting=serving.waiting(session, server, workflow_id, now=now),
+            overdue=overdue,
+            due_soon=due_soon,
+            due=listing.these(session, who, workflow_id, due),
             held=listing.held(session, who, workflow_id),
             escalated=listing.escalated(session, who, workflow_id),
             came_back=listing.came_back(session, who, workflow_id, now=now),

@@ -48,7 +48,8 @@ def _line(told: reminding.Told, *, dry_run: bool) -> str:
         return f"{whom}: nothing waits, so nothing is sent."
     if told.failure:
         return f"{whom}: not sent. {told.failure}"
-    return f"{whom}: {'would be sent' if dry_run else 'sent'}, {told.lines} lines."
+    lines = "1 line" if told.lines == 1 else f"{told.lines} lines"
+    return f"{whom}: {'would be sent' if dry_run else 'sent'}, {lines}."
 
 
 def _row(told: reminding.Told) -> dict[str, object]:
