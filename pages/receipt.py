@@ -6,9 +6,10 @@ from workbench.receipt_parts import decision_search, receipt, wanted_receipt
 from workbench.session import choose_workflow, database, require_user
 
 user = require_user()
-st.title("Receipt")
+title = st.empty()
 
 told = wanted_receipt(user, database())
+title.title("Receipt" if told else "Decisions")
 if told is not None:
     st.query_params["workflow"] = told.item.workflow_key
 workflow = choose_workflow(user, key="receipt-workflow")

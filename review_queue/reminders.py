@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from review_queue.errors import PreferencesRefused
+from review_queue.items import Lane
 
 HOURS = 24
 WEEKEND = (5, 6)
@@ -107,10 +108,17 @@ class Waiting:
 
     def lines(self, url: str | None) -> Iterator[str]:
         """A line for each thing that waits, with a link to it where the address of this installation is known."""
+        due, judgement = {"lane": Lane.DUE.title}, {"lane": Lane.JUDGEMENT.title}
         for number, one, many, page, wanted in (
-            (self.overdue, "item is overdue", "items are overdue", "queue", {"lane": "0"}),
-            (self.due_soon, "item is due within a day", "items are due within a day", "queue", {"lane": "0"}),
-            (self.judgement, "item needs judgement", "items need judgement", "queue", {"lane": "1"}),
+            (self.overdue, "item is overdue", "items are overdue", "queue", due),
+            (
+                self.due_soon,
+                "item is due within a day",
+                "items are due within a day",
+                "queue",
+                {"lane": Lane.DUE.title},
+            ),
+            (self.judgement, "item needs judgement", "items need judgement", "queue", judgement),
             (self.assigned, "item is assigned to you", "items are assigned to you", "queue", {"mine": "true"}),
             (self.came_back, "item came back to you", "items came back to you", "", {}),
             (self.mentions, "comment mentions you, unread", "comments mention you, unread", "", {}),
@@ -124,7 +132,7 @@ class Waiting:
 
 
 def link(url: str, page: str, workflow: str, **wanted: str) -> str:
-    """The address of one of our pages."""
+    """The address of one of our pages; ``wanted``: what its fields show, as they show it."""
     return f"{url.rstrip('/')}/{page}?{urlencode({'workflow': workflow, **wanted})}"
 
 

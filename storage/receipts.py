@@ -121,6 +121,7 @@ class Receipt:
     superseded_by: Decision | None
     actual: Actual | None
     newer: tuple[Newer, ...]
+    earlier: tuple[Decision, ...]  #: on the same item, oldest first
     later: tuple[Decision, ...]  #: on the same item, oldest first
     comments: tuple[Comment, ...]  #: left after it
     locked_at: datetime | None  #: when the period was locked, UTC
@@ -156,6 +157,7 @@ def get(session: Session, who: Principal, decision_id: int) -> Receipt:
         superseded_by=next((each for each in every if each.supersedes == this.id), None),
         actual=_actual(session, item),
         newer=_newer(session, this),
+        earlier=tuple(each for each in every if each.id < this.id),
         later=tuple(each for each in every if each.id > this.id),
         comments=tuple(each for each in notes.comments_on(session, item.id) if each.created_at > this.decided_at),
         locked_at=_locked_at(session, item),

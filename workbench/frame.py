@@ -17,9 +17,8 @@ from workbench.parts import local_time, plain, untrusted_text
 def sidebar(user: Principal) -> None:
     """The frame's part of the sidebar, below the menu."""
     with st.sidebar:
-        with st.container(horizontal=True, vertical_alignment="center"):
-            _news(user)
-            keys.keys_button()
+        _news(user)
+        keys.keys_button()
         untrusted_text(user.name)
         st.button("Sign out", on_click=session.sign_out, icon=":material/logout:", key="frame-sign-out")
 
@@ -31,7 +30,7 @@ def _news(user: Principal) -> None:
     except ReviewError:
         return
     label = f"Notifications ({found.count})" if found.count else "Notifications"
-    with st.popover(label, icon=":material/notifications:", type="tertiary", key="frame-news"):
+    with st.popover(label, icon=":material/notifications:", key="frame-news", width="stretch"):
         _inside(user, found)
 
 
@@ -48,7 +47,7 @@ def _inside(user: Principal, found: Unseen) -> None:
 
 def _line(user: Principal, one: Notification) -> None:
     said, go = st.columns([4, 1], vertical_alignment="center")
-    with said:
+    with said, st.container(gap=None):
         st.caption(plain(local_time(one.created_at)))
         untrusted_text(one.sentence, limit=400)
     if go.button("Open", key=f"frame-open-{one.id}", type="tertiary"):

@@ -59,7 +59,7 @@ def live(key: str) -> str | None:
 def keys_button() -> None:
     """*Keys*, which opens the sheet. Drawn before the page, whose shortcuts rest meanwhile."""
     st.session_state[_SHOWN] = False  # a whole run that does not draw the sheet shuts it
-    if st.button("Keys", icon=":material/keyboard:", type="tertiary", key="frame-keys"):
+    if st.button("Keys", icon=":material/keyboard:", key="frame-keys", width="stretch"):
         show_keys()
 
 

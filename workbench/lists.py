@@ -125,9 +125,9 @@ def open_receipt(decision_id: int | None = None) -> None:
     st.switch_page(PAGES / "receipt.py", query_params=wanted)
 
 
-def receipt_button(decision_id: int) -> None:
-    """*Receipt*, which opens that of a decision."""
-    if st.button("Receipt", key=f"receipt-{decision_id}", type="tertiary"):
+def receipt_button(decision_id: int, *, place: str) -> None:
+    """*Receipt*, which opens that of a decision; ``place`` tells it from another on the same page."""
+    if st.button("Receipt", key=f"receipt-{place}-{decision_id}", type="tertiary"):
         open_receipt(decision_id)
 
 
@@ -172,7 +172,7 @@ def due_list(desk: MyDesk) -> None:
     """What is overdue or due within a day, if anything is, the earliest first."""
     more = desk.overdue + desk.due_soon > len(desk.due)
     title = f"Due now, the first {len(desk.due)}" if more else "Due now"
-    item_list(title, desk.due, key="due", columns={"holder": None, "lane": None})
+    item_list(title, desk.due, key="due", columns={"holder": None, "lane": None, "assigned": None})
 
 
 def desk_lists(desk: MyDesk, user: Principal) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
@@ -128,9 +128,11 @@ def _standing(told: Receipt) -> Iterator[str]:
     if done.is_provisional:
         yield "It was to count only after another person's."
     if told.supersedes is not None:
-        yield f"It took the place of: {_named(told.supersedes, told.item.unit)}."
+        how = "took back" if done.act is Act.UNDO else "followed" if told.supersedes.act is Act.UNDO else "replaced"
+        yield f"It {how}: {_named(told.supersedes, told.item.unit)}."
     if told.superseded_by is not None:
-        yield f"It no longer stands. In its place: {_named(told.superseded_by, told.item.unit)}."
+        how = "was taken back" if told.superseded_by.act is Act.UNDO else "no longer stands; it was replaced"
+        yield f"It {how}: {_named(told.superseded_by, told.item.unit)}."
     elif done.round < told.item.round:
         yield f"The item was reopened since, and is in round {told.item.round}."
 
@@ -249,7 +251,7 @@ def _since(told: Receipt) -> None:
     st.subheader("What happened since", anchor=False)
     lines = list(_since_lines(told))
     st.markdown("  \n".join(plain(line) for line in lines or ["Nothing yet: the actual is not known."]))
-    if told.later or told.supersedes:
+    if told.earlier or told.later:
         _chain(told)
     for remark in told.comments:
         st.caption(plain(f"{remark.author} commented, {_at(remark.created_at)}"))
@@ -288,8 +290,8 @@ def _nearer(told: Receipt) -> str:
 
 @st.fragment
 def _chain(told: Receipt) -> None:
-    """The decisions that this one is tied to, each of which has a receipt of its own."""
-    tied = sorted({each.id: each for each in _tied(told)}.values(), key=lambda each: each.id)
+    """The other decisions on the item, each of which has a receipt of its own."""
+    tied = [*told.earlier, *told.later]
     rows = pd.DataFrame(
         [(each.decided_at, each.actor_name, _what(each, told.item.unit), each.round) for each in tied],
         columns=["at", "who", "what", "round"],
@@ -300,10 +302,6 @@ def _chain(told: Receipt) -> None:
     row = selected_row(rows, columns, key=f"chain-{told.decision.id}", alt="Other decisions on this item", ids=ids)
     if row is not None:
         open_receipt(ids[row])
-
-
-def _tied(told: Receipt) -> Iterable[Decision]:
-    return (each for each in (told.supersedes, *told.later) if each is not None)
 
 
 # --- words ---------------------------------------------------------------------------------------------------------

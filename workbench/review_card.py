@@ -139,7 +139,7 @@ def _notice(here: Sitting) -> None:
             undo_key = keys.live("u") if here.panel is None else None
             st.button("Undo", key=f"undo-{here.last.id}", on_click=here.undo, shortcut=undo_key)
             if here.last.stage is not Stage.SECOND:
-                receipt_button(here.last.id)
+                receipt_button(here.last.id, place="saved")
 
 
 def _header(item: Item) -> None:
@@ -237,7 +237,7 @@ def _to_read(here: Sitting, user: Principal, item: Item) -> None:
         if item.state is State.DECIDED and user.may(Task.REOPEN, item.workflow_id):
             button(here, "Reopen", here.reopen, type="primary" if here.panel == REOPEN else "tertiary")
         if item.state is State.DECIDED and here.desk is not None and here.desk.last is not None:
-            receipt_button(here.desk.last.id)
+            receipt_button(here.desk.last.id, place="decided")
     if here.panel == REOPEN:
         reopen_form(here)
 

@@ -33,7 +33,7 @@ NOTHING: dict[str, Any] = {
 
 
 def filter_now() -> Link:
-    """The filter as it is drawn, as query parameters; what keeps everything is left out."""
+    """The filter as it is drawn, by its query parameters; what keeps everything is left out."""
     held = {name: st.session_state.get(name, nothing) for name, nothing in NOTHING.items()}
     chosen = {name: value for name, value in held.items() if value and value != NOTHING[name]}
     return {
@@ -82,7 +82,13 @@ def _named(view: SavedView, user: Principal) -> str:
 def _save(user: Principal, database: Database, workflow: Workflow, now: Link) -> None:
     turn = st.session_state.get(TURN, 0)
     with (
-        st.popover("Save view", icon=":material/bookmark_add:", key=f"save-view-{turn}", disabled=not now),
+        st.popover(
+            "Save view",
+            icon=":material/bookmark_add:",
+            help=None if now else "Filter the queue first.",
+            key=f"save-view-{turn}",
+            disabled=not now,
+        ),
         st.form(f"view-form-{turn}", border=False),
     ):
         st.text_input("Name", key=f"view-name-{turn}", max_chars=saving_views.LONGEST_NAME)

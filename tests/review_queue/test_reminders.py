@@ -131,9 +131,9 @@ def test_what_waits_is_said_with_a_link_each():
     waiting = replace(SALES, overdue=1, due_soon=2, judgement=1_000, mentions=1)
 
     assert list(waiting.lines("https://review.example.com/")) == [
-        "1 item is overdue: https://review.example.com/queue?workflow=sales&lane=0",
-        "2 items are due within a day: https://review.example.com/queue?workflow=sales&lane=0",
-        "1,000 or more items need judgement: https://review.example.com/queue?workflow=sales&lane=1",
+        "1 item is overdue: https://review.example.com/queue?workflow=sales&lane=Due",
+        "2 items are due within a day: https://review.example.com/queue?workflow=sales&lane=Due",
+        "1,000 or more items need judgement: https://review.example.com/queue?workflow=sales&lane=Needs+judgement",
         "1 comment mentions you, unread: https://review.example.com/?workflow=sales",
     ]
     assert "http" not in " ".join(waiting.lines(None))

@@ -115,7 +115,7 @@ def test_a_receipt_names_what_it_superseded_and_what_took_its_place(database, wo
     assert [each.id for each in oldest.later] == [undone.id, again.id, other.id]
     assert (middle.supersedes.id, middle.superseded_by) == (undone.id, None)
     assert (middle.decision.round, middle.item.round) == (1, 2)
-    assert newest.later == ()
+    assert ([each.id for each in newest.earlier], newest.later) == ([first.id, undone.id, again.id], ())
 
 
 def test_a_receipt_outside_of_ones_scope_is_refused_like_one_that_is_not_there(database, workflow, ada):

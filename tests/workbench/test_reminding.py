@@ -92,8 +92,8 @@ def test_a_digest_says_what_waits_with_links(database, workflow, ada):
     (message,) = post.messages
     assert (message["To"], message["Subject"]) == ("Ada <ada@example.com>", "Review: 1 overdue, 1 due within a day")
     for line in (
-        "1 item is overdue: https://review.example.com/queue?workflow=sales&lane=0",
-        "1 item is due within a day: https://review.example.com/queue?workflow=sales&lane=0",
+        "1 item is overdue: https://review.example.com/queue?workflow=sales&lane=Due",
+        "1 item is due within a day: https://review.example.com/queue?workflow=sales&lane=Due",
         "1 item is assigned to you: https://review.example.com/queue?workflow=sales&mine=true",
         "1 comment mentions you, unread: https://review.example.com/?workflow=sales",
     ):
