@@ -35,7 +35,7 @@ def test_a_decision_leads_to_its_receipt_from_review_and_from_my_desk(workbench:
     settled(page)
     table = page.get_by_test_id("stDataFrame").last
     row = {"x": 18, "y": 52}
-    until_heard(lambda: table.click(position=row), lambda: page.wait_for_url("**/receipt?*", timeout=3_000))
+    until_heard(lambda: table.click(position=row), lambda: page.wait_for_url("**/receipt?*", timeout=10_000))
     expect(page.get_by_role("heading", name="acme-2 · 2026-12")).to_be_visible()
     page.reload()
     expect(page.get_by_text("Nothing yet: the actual is not known.")).to_be_visible()
