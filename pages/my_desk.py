@@ -3,9 +3,10 @@
 import streamlit as st
 
 from review_queue.items import Lane
-from workbench import reads
+from workbench import keys, reads
 from workbench.absence_parts import absences
-from workbench.lists import at_most, decision_list, desk_lists, mention_list, open_review
+from workbench.lists import at_most, decision_list, desk_lists, due_list, in_a_sentence, mention_list, open_review
+from workbench.reminder_parts import reminders
 from workbench.session import choose_workflow, database, require_user
 
 user = require_user()
@@ -18,14 +19,18 @@ desk = reads.my_desk(database(), person_id=user.person_id, workflow_id=workflow.
 
 for column, lane in zip(st.columns(3, border=True), Lane, strict=True):
     column.metric(lane.title, at_most(desk.waiting[lane]))
+st.markdown(in_a_sentence(desk))
 
 st.caption("Open to you now. The queue also lists what others hold, and what was put off or sent back.")
-if st.button("Start reviewing", type="primary", shortcut="s", disabled=not any(desk.waiting.values())):
+is_nothing = not any(desk.waiting.values())
+if st.button("Start reviewing", type="primary", shortcut=keys.live(keys.START), disabled=is_nothing):
     open_review()
-if not any(desk.waiting.values()):
+if is_nothing:
     st.caption("Nothing waits for you. New items appear here as forecasts arrive.")
 
+due_list(desk)
 mention_list("You were mentioned", desk.mentions)
 desk_lists(desk, user)
 decision_list("Your last decisions", desk.decided)
 absences(user, database(), workflow)
+reminders(user, database())

@@ -9,6 +9,7 @@ from workbench.batch_parts import confirm_button, open_batch
 from workbench.lists import group_counts, item_list, queue_filter
 from workbench.paging import PAGE, place_in_link, turn_pages, what_is_shown
 from workbench.session import choose_workflow, database, require_user
+from workbench.view_parts import saved_views
 
 user = require_user()
 st.title("Queue")
@@ -21,7 +22,10 @@ if may_confirm and open_batch(user, database(), workflow):
     st.stop()
 
 here = {"person_id": user.person_id, "workflow_id": workflow.id}
-wanted, group = queue_filter(reads.segment_choices(database(), **here), person_id=user.person_id)
+above, segments = st.container(), reads.segment_choices(database(), **here)
+wanted, group = queue_filter(segments, person_id=user.person_id)
+with above:
+    saved_views(user, database(), workflow, segments)
 after = place_in_link()
 page = reads.open_items(database(), **here, wanted=wanted, limit=PAGE, after=after)
 

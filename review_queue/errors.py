@@ -24,6 +24,29 @@ class ItemNotFound(ReviewError):
         self.item_id = item_id
 
 
+class DecisionNotFound(ReviewError):
+    """There is no such decision, or it lies outside the person's scope; the two are told apart to nobody."""
+
+    code = "DECISION_NOT_FOUND"
+
+    def __init__(self, decision_id: int) -> None:
+        super().__init__(f"Decision {decision_id} is not among those that you may see. Choose another from the list.")
+        self.decision_id = decision_id
+
+
+class ReceiptSealed(ReviewError):
+    """The item is under a blind second review, and the receipt would tell a second reviewer what it hides."""
+
+    code = "RECEIPT_SEALED"
+
+    def __init__(self, decision_id: int) -> None:
+        super().__init__(
+            f"Decision {decision_id}: its item is being reviewed a second time, blind. "
+            "The receipt opens once that review is over."
+        )
+        self.decision_id = decision_id
+
+
 class ItemAlreadyDecided(ReviewError):
     """The first decision stands."""
 
@@ -120,6 +143,18 @@ class AssignmentRefused(ReviewError):
     """An item that cannot be given to this person, or somebody who cannot be noted as away."""
 
     code = "ASSIGNMENT_REFUSED"
+
+
+class ViewRefused(ReviewError):
+    """A view that cannot be saved or deleted as asked."""
+
+    code = "VIEW_REFUSED"
+
+
+class PreferencesRefused(ReviewError):
+    """Reminders that cannot be sent as asked."""
+
+    code = "PREFERENCES_REFUSED"
 
 
 class BatchRefused(ReviewError):

@@ -24,8 +24,8 @@ def history(session: Session, series_id: int) -> pd.DataFrame:
 def earlier_decisions(session: Session, series_id: int, *, limit: int = 12) -> pd.DataFrame:
     """The last final decisions on the series, newest first.
 
-    Columns: ``period, decided_at, decided_by, outcome, ai, manual, final, reason, actual`` (values in the unit;
-    ``actual`` is NaN while unknown).
+    Columns: ``period, decided_at, decided_by, outcome, ai, manual, final, reason, actual, decision`` (values in the
+    unit; ``actual`` is NaN while unknown; ``decision`` is its id).
     """
     superseding = decisions.alias("superseding")
     newest_actual = (
@@ -45,6 +45,7 @@ def earlier_decisions(session: Session, series_id: int, *, limit: int = 12) -> p
             decisions.c.final_value,
             decisions.c.reason_code,
             actuals.c.value,
+            decisions.c.id,
         )
         .join(decisions, decisions.c.item_id == items.c.id)
         .join(people, people.c.id == decisions.c.actor_id)
@@ -63,5 +64,5 @@ def earlier_decisions(session: Session, series_id: int, *, limit: int = 12) -> p
         .order_by(items.c.period_start.desc(), decisions.c.id.desc())
         .limit(limit)
     ).all()
-    columns = ["period", "decided_at", "decided_by", "outcome", "ai", "manual", "final", "reason", "actual"]
+    columns = ["period", "decided_at", "decided_by", "outcome", "ai", "manual", "final", "reason", "actual", "decision"]
     return pd.DataFrame(rows, columns=columns)

@@ -104,6 +104,12 @@ def open_items(
     return Page(_frame(shown), Place(last.lane, last.score, last.due_at, last.id) if last else None)
 
 
+def these(session: Session, who: Principal, workflow_id: int, ids: Sequence[int]) -> pd.DataFrame:
+    """The items with these ids that this person may see, in that order; at most 100."""
+    found = _some(session, who, workflow_id, items.c.id.in_(ids))
+    return found.sort_values("id", key=lambda known: known.map(ids.index), ignore_index=True)
+
+
 def held(session: Session, who: Principal, workflow_id: int) -> pd.DataFrame:
     """The items in this person's hands."""
     mine = and_(items.c.claimed_by == who.person_id, IN_HAND)
@@ -138,7 +144,10 @@ def escalated(session: Session, who: Principal, workflow_id: int) -> pd.DataFram
 
 
 def own_decisions(session: Session, who: Principal, workflow_id: int, *, limit: int = 10) -> pd.DataFrame:
-    """This person's last decisions: columns ``item, series, period, outcome, ai, final, reason, decided_at``."""
+    """This person's last decisions.
+
+    Columns: ``item, series, period, outcome, ai, final, reason, decided_at, decision`` (its id).
+    """
     superseding = decisions.alias("superseding")
     rows = session.execute(
         select(
@@ -146,10 +155,11 @@ def own_decisions(session: Session, who: Principal, workflow_id: int, *, limit: 
             series.c.key,
             items.c.period,
             decisions.c.outcome,
-            decisions.c.ai_value,
+            unless_blind(decisions.c.ai_value),
             decisions.c.final_value,
             decisions.c.reason_code,
             decisions.c.decided_at,
+            decisions.c.id,
         )
         .join(items, items.c.id == decisions.c.item_id)
         .join(series, series.c.id == items.c.series_id)
@@ -163,7 +173,7 @@ def own_decisions(session: Session, who: Principal, workflow_id: int, *, limit: 
         .order_by(decisions.c.id.desc())
         .limit(limit)
     ).all()
-    columns = ["item", "series", "period", "outcome", "ai", "final", "reason", "decided_at"]
+    columns = ["item", "series", "period", "outcome", "ai", "final", "reason", "decided_at", "decision"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -348,6 +358,11 @@ def awaits_number(who: Principal) -> ColumnElement[bool]:
     )
     drawn = and_(items.c.human_first, items.c.flagged, items.c.stage == Stage.FIRST, items.c.withheld.is_(None))
     return and_(drawn, OPEN, not_(named))
+
+
+def unless_blind(fact: ColumnElement[Any]) -> ColumnElement[Any]:
+    """A fact of a decision, where it was on the screen: a second review is given without it."""
+    return case((decisions.c.stage == Stage.SECOND, null()), else_=fact)
 
 
 def _standing_value(kind: SourceKind) -> ColumnElement[float | None]:

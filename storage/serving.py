@@ -117,7 +117,7 @@ def open_to(server: Server) -> ColumnElement[bool]:
 
 def waiting(session: Session, server: Server, workflow_id: int, *, now: datetime) -> dict[Lane, int]:
     """How many items wait for this person now, by lane, counted up to ``COUNTED_TO`` each."""
-    mine = and_(_where_they_work(server.who, workflow_id), OPEN, free_to(server), not_passed(server))
+    mine = _is_theirs(server, workflow_id)
     counts = [
         select(func.count())
         .select_from(select(literal(1)).where(mine, items.c.lane == lane).limit(COUNTED_TO).subquery())
@@ -125,6 +125,32 @@ def waiting(session: Session, server: Server, workflow_id: int, *, now: datetime
         for lane in Lane
     ]
     return dict(zip(Lane, session.execute(select(*counts), at(now)).one(), strict=True))
+
+
+def due(session: Session, server: Server, workflow_id: int, *, now: datetime, soon: datetime) -> tuple[int, int]:
+    """How many of the items that wait for this person are overdue, and how many are due from now until ``soon``."""
+    mine = _is_theirs(server, workflow_id)
+    counts = [
+        select(func.count())
+        .select_from(select(literal(1)).where(mine, when).limit(COUNTED_TO).subquery())
+        .scalar_subquery()
+        for when in (items.c.due_at <= now, and_(items.c.due_at > now, items.c.due_at <= soon))
+    ]
+    overdue, later = session.execute(select(*counts), at(now)).one()
+    return overdue, later
+
+
+def due_first(
+    session: Session, server: Server, workflow_id: int, *, now: datetime, soon: datetime, limit: int
+) -> list[int]:
+    """The ids of those items that wait for this person and are overdue or due until ``soon``, the earliest first."""
+    theirs = select(items.c.id).where(_is_theirs(server, workflow_id), items.c.due_at <= soon)
+    return list(session.execute(theirs.order_by(items.c.due_at, items.c.id).limit(limit), at(now)).scalars())
+
+
+def _is_theirs(server: Server, workflow_id: int) -> ColumnElement[bool]:
+    """The condition on ``items`` that one waits for this person now."""
+    return and_(_where_they_work(server.who, workflow_id), OPEN, free_to(server), not_passed(server))
 
 
 def _where_they_work(who: Principal, workflow_id: int) -> ColumnElement[bool]:

@@ -2,9 +2,9 @@
 
 import streamlit as st
 
-from workbench import navigation, session
+from workbench import frame, keys, navigation, session
 from workbench.banner import banner
-from workbench.parts import untrusted_text
+from workbench.companion import companion
 
 # Before the navigation: it would fetch a page's icon from elsewhere to stand in the browser's tab.
 st.set_page_config(page_icon="⚖️", layout="wide")
@@ -15,7 +15,6 @@ user = session.signed_in_if_known()  # the page says why, if nobody is
 page = navigation.choose_page(user)
 st.set_page_config(page_title=f"{page.title} · Review workbench")
 if user is not None:
-    with st.sidebar:
-        untrusted_text(user.name)
-        st.button("Sign out", on_click=session.sign_out, icon=":material/logout:", key="frame-sign-out")
+    frame.sidebar(user)
+    companion(keys.show_keys)
 page.run()

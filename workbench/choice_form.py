@@ -14,6 +14,7 @@ import streamlit as st
 from review_queue.items import Item, Outcome
 from review_queue.reasons import REASONS, advice
 from review_queue.rules import is_override
+from workbench import keys
 from workbench.parts import plain
 from workbench.sitting import OUTCOME_WORDS, Sitting
 
@@ -193,4 +194,5 @@ def start(here: Sitting, name: str, value: Any) -> str:
 def button(here: Sitting, name: str, press: Callable[[str], None], **settings: Any) -> None:
     """A button of this form: item and claim stand in its key, and its press says which form it was drawn for."""
     settings["disabled"] = settings.get("disabled", False) or here.doubt is not None
+    settings["shortcut"] = keys.live(settings["shortcut"]) if settings.get("shortcut") else None
     st.button(name, key=f"{name}-{here.form}", on_click=press, args=(here.form,), **settings)

@@ -7,7 +7,7 @@ import traceback
 
 import typer
 
-from workbench.commands import database, demo, importing, people, reporting, serving
+from workbench.commands import database, demo, digest, importing, people, reporting, serving
 
 UNFORESEEN = 70
 
@@ -21,6 +21,7 @@ app.command("serve")(serving.serve)
 app.command("demo")(demo.demo)
 app.command("import")(importing.import_file)
 app.command("report")(reporting.report)
+app.command("digest")(digest.digest)
 app.command("check-config")(serving.check_config)
 
 db = typer.Typer(help="The database: schema and backups.", no_args_is_help=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -12,6 +13,7 @@ from review_queue.reasons import REASONS
 from workbench import reads
 from workbench.actions import reviewing
 from workbench.comment_thread import comment_thread
+from workbench.lists import open_receipt, selected_row
 from workbench.parts import amount, local_time, time_column, untrusted_text
 from workbench.reads import Surroundings
 from workbench.sitting import OUTCOME_WORDS, Sitting
@@ -92,12 +94,20 @@ def _earlier(here: Sitting, item: Item) -> None:
     shown = earlier.assign(outcome=earlier["outcome"].map(OUTCOME_WORDS))
     shown["reason"] = shown["reason"].map(lambda code: REASONS[code].name if code in REASONS else code)
     shown["nearer"] = [_nearer(*values) for values in shown[["ai", "final", "actual"]].astype(float).to_numpy()]
-    _table(shown, alt="Earlier decisions on this series and how they turned out")
+    alt = "Earlier decisions on this series and how they turned out"
+    columns = {name: _columns()[name] for name in shown.columns if name != "decision"}
+    row = selected_row(shown, columns, key=f"earlier-table-{here.form}", alt=alt, ids=earlier["decision"])
+    if row is not None:
+        open_receipt(int(earlier.iloc[row]["decision"]))
 
 
 def _table(rows: pd.DataFrame, *, alt: str) -> None:
+    st.dataframe(rows, hide_index=True, column_config=_columns(), placeholder="", alt=alt)
+
+
+def _columns() -> dict[str, Any]:
     number = st.column_config.NumberColumn
-    columns = {
+    return {
         "source": "Source",
         "value": number("Value", format="localized"),
         "low": number("Low", format="localized"),
@@ -116,7 +126,6 @@ def _table(rows: pd.DataFrame, *, alt: str) -> None:
         "reason": "Reason",
         "nearer": "Nearer",
     }
-    st.dataframe(rows, hide_index=True, column_config=columns, placeholder="", alt=alt)
 
 
 def _nearer(ai: float, final: float, actual: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import asdict
 from typing import Any
 
@@ -43,6 +44,7 @@ DECISION_COLUMNS = {
     "ai": st.column_config.NumberColumn("AI", format="localized"),
     "final": st.column_config.NumberColumn("Final", format="localized"),
     "reason": "Reason",
+    "decision": None,
 }
 MENTION_COLUMNS = {
     "author": "From",
@@ -117,6 +119,62 @@ def open_review(item_id: int | None = None, *, panel: str | None = None) -> None
     st.switch_page(PAGES / "review.py", query_params={name: value for name, value in wanted.items() if value})
 
 
+def open_receipt(decision_id: int | None = None) -> None:
+    """Go to the receipt of a decision, or to the list of them."""
+    wanted = {} if decision_id is None else {"decision": str(decision_id)}
+    st.switch_page(PAGES / "receipt.py", query_params=wanted)
+
+
+def receipt_button(decision_id: int, *, place: str) -> None:
+    """*Receipt*, which opens that of a decision; ``place`` tells it from another on the same page."""
+    if st.button("Receipt", key=f"receipt-{place}-{decision_id}", type="tertiary"):
+        open_receipt(decision_id)
+
+
+def selected_row(
+    rows: pd.DataFrame, columns: dict[str, Any], *, key: str, alt: str, ids: Collection[int]
+) -> int | None:
+    """A table in which one row can be selected, and the number of that row; ``ids`` say what the rows are of.
+
+    As in ``item_table``, the key names them, so that a number never comes to mean something else.
+    """
+    key = f"{key}-{hash(tuple(ids))}"
+    st.dataframe(
+        rows,
+        hide_index=True,
+        height=TALL_PIXELS if len(rows) > TALL else "auto",
+        column_order=[name for name in columns if columns[name] is not None],
+        column_config=columns,
+        key=key,
+        placeholder="",
+        on_select="rerun",
+        selection_mode="single-row",
+        alt=alt,
+    )
+    selected = st.session_state[key].selection.rows
+    return int(selected[0]) if selected else None
+
+
+def in_a_sentence(desk: MyDesk) -> str:
+    """What is due, what is flagged and what came back."""
+    said = (
+        (desk.overdue, "overdue"),
+        (desk.due_soon, "due within a day"),
+        (desk.waiting[Lane.JUDGEMENT], "flagged for judgement"),
+        (len(desk.assigned), "assigned to you"),
+        (len(desk.came_back), "back from others"),
+        (len(desk.mentions), "unread mentions" if len(desk.mentions) != 1 else "unread mention"),
+    )
+    return " · ".join(f"**{at_most(number)}** {what}" for number, what in said if number)
+
+
+def due_list(desk: MyDesk) -> None:
+    """What is overdue or due within a day, if anything is, the earliest first."""
+    more = desk.overdue + desk.due_soon > len(desk.due)
+    title = f"Due now, the first {len(desk.due)}" if more else "Due now"
+    item_list(title, desk.due, key="due", columns={"holder": None, "lane": None, "assigned": None})
+
+
 def desk_lists(desk: MyDesk, user: Principal) -> None:
     """What is this person's to look at first, list by list; of the empty ones only that they are."""
     mine = desk.assigned["assigned"] == user.name
@@ -167,22 +225,24 @@ def at_most(number: int) -> str:
 
 
 def decision_list(title: str, decided: pd.DataFrame) -> None:
-    """A table of a person's own decisions."""
+    """A table of a person's own decisions; selecting a row opens its receipt."""
     st.subheader(title)
     if decided.empty:
         st.caption("You have not decided anything here yet.")
-        return
+    else:
+        _decisions(title, decided)
+
+
+@st.fragment
+def _decisions(title: str, decided: pd.DataFrame) -> None:
     shown = decided.assign(
         outcome=decided["outcome"].map(OUTCOME_WORDS),
         reason=decided["reason"].map(lambda code: REASONS[code].name if code in REASONS else code),
     )
-    st.dataframe(
-        shown,
-        hide_index=True,
-        column_config=DECISION_COLUMNS | {"decided_at": time_column("Decided")},
-        placeholder="",
-        alt=title,
-    )
+    columns = DECISION_COLUMNS | {"decided_at": time_column("Decided")}
+    row = selected_row(shown, columns, key="own-decisions", alt=title, ids=decided["decision"])
+    if row is not None:
+        open_receipt(int(decided.iloc[row]["decision"]))
 
 
 def queue_filter(segments: dict[str, str], *, person_id: int) -> tuple[Filter, str]:

@@ -34,6 +34,7 @@ SCREENS = (
     Screen("Work", "Review", "review.py", ":material/rate_review:", Task.REVIEW),
     Screen("Work", "Queue", "queue.py", ":material/list:", Task.SEE_QUEUE),
     Screen("Work", "Reconcile", "reconcile.py", ":material/account_tree:", Task.SEE_QUEUE),
+    Screen("Work", "Decisions", "receipt.py", ":material/receipt_long:", Task.SEE_QUEUE),
     Screen("Analytics", "Ageing", "ageing.py", ":material/hourglass:", Task.SEE_ANALYTICS),
     Screen("Analytics", "Overrides", "overrides.py", ":material/call_split:", Task.SEE_ANALYTICS),
     Screen("Data", "Data", "data.py", ":material/database:", Task.IMPORT),

@@ -8,10 +8,23 @@ import pandas as pd
 from sqlalchemy.orm import Session
 
 from review_queue.errors import ItemNotFound
-from review_queue.items import Decision, Item, Lane, Reason, Stage
+from review_queue.items import Decision, Item, Lane, Outcome, Reason, Stage
 from review_queue.periods import parse_period, seasons_back
+from review_queue.reminders import SOON
 from review_queue.staleness import Move
-from storage import assignments, context, decisions, listing, notes, one_item, people, serving, staleness
+from storage import (
+    assignments,
+    context,
+    decisions,
+    listing,
+    notes,
+    one_item,
+    people,
+    receipts,
+    serving,
+    staleness,
+    workflows,
+)
 from storage.assignments import Reopening, Skip
 from storage.engine import Database, database_now
 from storage.listing import Filter as Filter  # pages know these from here
@@ -19,6 +32,7 @@ from storage.listing import Page as Page
 from storage.listing import Place as Place
 from storage.notes import Comment
 from storage.notes import Mention as Mention
+from storage.receipts import Receipt as Receipt
 from storage.serving import COUNTED_TO as COUNTED_TO
 from workbench.actions.again import again
 from workbench.actions.deciding import server_of
@@ -30,14 +44,19 @@ __all__ = [
     "MyDesk",
     "Page",
     "Place",
+    "Receipt",
     "Surroundings",
     "my_desk",
     "open_items",
+    "past_decisions",
+    "receipt",
     "segment_choices",
     "surroundings",
     "waiting",
     "workflow_of",
 ]
+
+DUE_SHOWN = 10  #: items that are due, on My desk
 
 
 @dataclass(frozen=True)
@@ -45,6 +64,9 @@ class MyDesk:
     """One person's desk: how much waits, by lane, and what is theirs to look at first."""
 
     waiting: dict[Lane, int]  #: counted up to ``storage.serving.COUNTED_TO``
+    overdue: int  #: of those; counted as far
+    due_soon: int  #: of those, from now within a day; counted as far
+    due: pd.DataFrame  #: the first of both, the earliest first
     held: pd.DataFrame
     escalated: pd.DataFrame
     came_back: pd.DataFrame
@@ -85,9 +107,14 @@ def my_desk(database: Database, *, person_id: int, workflow_id: int) -> MyDesk:
     """What is due, what needs judgement, what waits on this person and what came back to them."""
     with database.reading() as session:
         who, now = people.principal(session, person_id), database_now(session)
-        server = server_of(session, who, now)
+        server, soon = server_of(session, who, now), now + SOON
+        overdue, due_soon = serving.due(session, server, workflow_id, now=now, soon=soon)
+        due = serving.due_first(session, server, workflow_id, now=now, soon=soon, limit=DUE_SHOWN)
         return MyDesk(
             waiting=serving.waiting(session, server, workflow_id, now=now),
+            overdue=overdue,
+            due_soon=due_soon,
+            due=listing.these(session, who, workflow_id, due),
             held=listing.held(session, who, workflow_id),
             escalated=listing.escalated(session, who, workflow_id),
             came_back=listing.came_back(session, who, workflow_id, now=now),
@@ -152,6 +179,26 @@ def earlier_decisions(database: Database, *, person_id: int, item: Item) -> pd.D
     with database.reading() as session:
         one_item.require_visible(session, people.principal(session, person_id), item.id)
         return context.earlier_decisions(session, item.series_id)
+
+
+def receipt(database: Database, *, person_id: int, decision_id: int) -> Receipt:
+    """A decision, whole: what was on the screen, who and when, why, and what has happened since.
+
+    Raises:
+        DecisionNotFound: there is none, or it lies outside the person's scope.
+        ReceiptSealed: its item is under a blind review that this person could give.
+    """
+    with database.reading() as session:
+        return receipts.get(session, people.principal(session, person_id), decision_id)
+
+
+def past_decisions(
+    database: Database, *, person_id: int, workflow_id: int, search: str = "", outcomes: tuple[Outcome, ...] = ()
+) -> pd.DataFrame:
+    """The last choices inside the person's scope, the newest first; columns of ``storage.receipts.listed``."""
+    with database.reading() as session:
+        who, workflow = people.principal(session, person_id), workflows.by_id(session, workflow_id)
+        return receipts.listed(session, who, workflow, search=search, outcomes=outcomes)
 
 
 @again(in_doubt=True)

@@ -15,12 +15,13 @@ from review_queue.items import Item, Lane, Outcome, Stage, State
 from review_queue.roles import Principal, Task
 from storage.engine import Database
 from storage.workflows import Workflow
-from workbench import evidence, reads
+from workbench import evidence, keys, reads
 from workbench.actions import reviewing
 from workbench.choice_form import button, choice_form, start
 from workbench.figures import ai_figure, gap_figure, manual_figure, naive_figure
 from workbench.item_chart import item_chart
 from workbench.item_story import item_story
+from workbench.lists import receipt_button
 from workbench.parts import amount, heading, local_time, plain
 from workbench.reads import Surroundings
 from workbench.reopen_form import reopen_form
@@ -135,8 +136,10 @@ def _notice(here: Sitting) -> None:
         elif here.can_undo:
             st.caption("Your last decision can still be undone.")
         if here.can_undo and here.doubt is None:
-            undo_key = "u" if here.panel is None else None
+            undo_key = keys.live("u") if here.panel is None else None
             st.button("Undo", key=f"undo-{here.last.id}", on_click=here.undo, shortcut=undo_key)
+            if here.last.stage is not Stage.SECOND:
+                receipt_button(here.last.id, place="saved")
 
 
 def _header(item: Item) -> None:
@@ -233,6 +236,8 @@ def _to_read(here: Sitting, user: Principal, item: Item) -> None:
         button(here, "Next item", here.go_on, shortcut="n" if here.panel is None else None)
         if item.state is State.DECIDED and user.may(Task.REOPEN, item.workflow_id):
             button(here, "Reopen", here.reopen, type="primary" if here.panel == REOPEN else "tertiary")
+        if item.state is State.DECIDED and here.desk is not None and here.desk.last is not None:
+            receipt_button(here.desk.last.id, place="decided")
     if here.panel == REOPEN:
         reopen_form(here)
 

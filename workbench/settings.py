@@ -50,6 +50,9 @@ class Settings(BaseSettings):
     administrators: Words = ()  #: issuer|subject of those who become administrators when they sign in
     drain_seconds: Annotated[int, Field(ge=0, le=600)] = 5  #: unready before it stops, after SIGTERM
     double_click_ms: Annotated[int, Field(ge=0, le=2000)] = 500  #: a press so soon after a saved one decides nothing
+    public_url: str | None = None  #: where people reach this workbench, for links in mail
+    mail: str | None = None  #: how mail gets out; None: it does not
+    mail_from: str | None = None  #: whom it is from
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("allowed_hosts", "administrators", mode="before")
@@ -96,6 +99,39 @@ class Settings(BaseSettings):
             raise ValueError("it must end with /oauth2callback, like https://review.example.com/oauth2callback")
         return _secure(value)
 
+    @field_validator("public_url", "mail", "mail_from")
+    @classmethod
+    def _none_if_empty(cls, value: str | None) -> str | None:
+        return (value or "").strip() or None
+
+    @field_validator("public_url")
+    @classmethod
+    def _page_address(cls, value: str | None) -> str | None:
+        if value is not None and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname):
+            raise ValueError("write where people reach the workbench, like https://review.example.com")
+        return value
+
+    @field_validator("mail")
+    @classmethod
+    def _known_mail(cls, value: str | None) -> str | None:
+        is_folder = (value or "").startswith("file:") and value != "file:"
+        if value is not None and not is_folder and not _is_mail_server(value):
+            raise ValueError("write file:FOLDER, smtp://HOST:PORT or smtps://USER:PASSWORD@HOST:PORT")
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _one_sender(cls, value: str | None) -> str | None:
+        if value is not None and (not value.isprintable() or value.count("@") != 1 or "," in value):
+            raise ValueError("write one address, like review@example.com or Review <review@example.com>")
+        return value
+
+    @model_validator(mode="after")
+    def _whole_mail(self) -> Settings:
+        if self.mail is not None and self.mail_from is None:
+            raise ValueError("WORKBENCH_MAIL also needs WORKBENCH_MAIL_FROM")
+        return self
+
     @model_validator(mode="after")
     def _whole_sign_in(self) -> Settings:
         missing = [PREFIX + name.upper() for name in OIDC_NEEDS if getattr(self, name) is None]
@@ -111,6 +147,8 @@ class Settings(BaseSettings):
         value = getattr(self, name)
         if name == "database_url":
             return make_url(value).render_as_string(hide_password=True)
+        if name == "mail" and value is not None:
+            return _without_password(value)
         if isinstance(value, tuple):
             return ", ".join(value)
         return "" if value is None else str(value)
@@ -157,6 +195,19 @@ def _secure(address: str | None) -> str | None:
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
         raise ValueError("it must start with https://, except on this machine itself")
     return address
+
+
+def _is_mail_server(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("smtp", "smtps") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number
+        return False
+
+
+def _without_password(address: str) -> str:
+    password = urlsplit(address).password
+    return address.replace(f":{password}@", ":***@", 1) if password else address
 
 
 def _sentence(problem: Any) -> str:

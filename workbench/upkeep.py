@@ -1,16 +1,20 @@
-"""What the server does beside answering: it keeps the queue in order as the clock moves on."""
+"""What the server does beside answering: it keeps the queue in order as the clock moves on, and reminds people."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
+from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from review_queue.errors import ServerStopping
+from review_queue.errors import ReviewError, ServerStopping
 from storage.engine import CommitInDoubt, Database
 from storage.placing import Surroundings
-from workbench.actions import reviewing
+from workbench.actions import reminding, reviewing
+from workbench.mailing import post_of
+from workbench.settings import settings
 
 EVERY = 60  #: seconds
 
@@ -18,13 +22,25 @@ log = logging.getLogger("workbench")
 
 
 async def keep(database: Database) -> None:
-    """Keep order until cancelled. A database that is away for a while is tried again."""
+    """Keep order, and remind where mail is set up, until cancelled. A mail server that is slow holds up no order."""
     known: dict[int, Surroundings] = {}
+    work = [_again_and_again(partial(reviewing.keep_order, database, known), "The queue could not be put in order")]
+    chosen = settings()
+    post = post_of(chosen)
+    if post is not None:
+        sender = chosen.mail_from or ""
+        remind = partial(reminding.send_digests, database, post, sender=sender, url=chosen.public_url)
+        work.append(_again_and_again(remind, "Reminders could not be sent"))
+    await asyncio.gather(*work)
+
+
+async def _again_and_again(act: Callable[[], object], failed: str) -> None:
+    """Do it once a minute, in a thread. A database that is away for a while is tried again."""
     while True:
         try:
-            await asyncio.to_thread(reviewing.keep_order, database, known)
+            await asyncio.to_thread(act)
         except ServerStopping:
             return
-        except (SQLAlchemyError, CommitInDoubt):
-            log.exception("The queue could not be put in order; it is tried again in a minute")
+        except (SQLAlchemyError, CommitInDoubt, ReviewError):
+            log.exception("%s; it is tried again in a minute", failed)
         await asyncio.sleep(EVERY)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -11,9 +12,13 @@ import pytest
 from sqlalchemy import text
 from typer.testing import CliRunner, Result
 
+from review_queue.reminders import Preferences
+from review_queue.roles import Role
 from storage import people, schema
-from storage.engine import open_database
-from workbench import auth
+from storage.engine import Database, open_database
+from tests.builders import a_person, a_workflow, bring_in, forecasts
+from workbench import auth, upkeep
+from workbench.actions import reminding
 from workbench.cli import app
 from workbench.settings import PREFIX, settings
 
@@ -56,7 +61,7 @@ def test_every_command_of_the_contract_is_there() -> None:
         if group.typer_instance
     }
 
-    assert commands == {"serve", "demo", "import", "report", "check-config"}
+    assert commands == {"serve", "demo", "import", "report", "digest", "check-config"}
     assert groups == {
         "db": {"upgrade", "current", "backup", "restore"},
         "workflow": {"add", "list", "show", "check"},
@@ -91,6 +96,55 @@ def test_people_are_listed_granted_and_revoked(workbench: Callable[..., Result],
     assert "[Noor]" in table
     with database.reading() as session:
         assert people.principal(session, noor).grants == ()
+
+
+def test_a_digest_is_shown_first_and_sent_once(
+    workbench: Callable[..., Result], database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asks_for_digests(open_database(database_url))
+
+    refused = workbench("digest")
+    shown = workbench("digest", "--dry-run")
+    monkeypatch.setenv("WORKBENCH_MAIL", f"file:{tmp_path / 'out'}")
+    monkeypatch.setenv("WORKBENCH_MAIL_FROM", "review@example.com")
+    settings.cache_clear()
+    sent = json.loads(workbench("digest", "--json").stdout)
+
+    assert (refused.exit_code, "No mail is set up" in refused.stderr) == (3, True)
+    assert "ada@example.com: would be sent, 1 line." in shown.stdout
+    assert "1 item needs judgement" in shown.stdout
+    assert [(row["address"], row["failure"]) for row in sent] == [("ada@example.com", None)]
+    assert len(list((tmp_path / "out").glob("*.eml"))) == 1
+    assert workbench("digest").stdout == "No digest is due now.\n"
+
+
+def test_the_server_sends_digests_by_itself(
+    workbench: Callable[..., Result], database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asks_for_digests(open_database(database_url))
+    monkeypatch.setenv("WORKBENCH_MAIL", f"file:{tmp_path}")
+    monkeypatch.setenv("WORKBENCH_MAIL_FROM", "review@example.com")
+    settings.cache_clear()
+
+    async def until_sent() -> None:
+        keeping = asyncio.create_task(upkeep.keep(open_database(database_url)))
+        while not list(tmp_path.glob("*.eml")):
+            assert not keeping.done()
+            await asyncio.sleep(0.02)
+        keeping.cancel()
+
+    asyncio.run(asyncio.wait_for(until_sent(), 30))
+
+
+def asks_for_digests(database: Database) -> None:
+    """One item, and Ada, who wants to hear of it at any hour of any day."""
+    workflow = a_workflow(database, audit_share=0.0)
+    bring_in(database, workflow, forecasts(1, step=300))
+    ada = a_person(database, "Ada", Role.REVIEWER)
+    with database.writing() as session:
+        session.execute(text("UPDATE people SET email = 'ada@example.com' WHERE name = 'Ada'"))
+    always = Preferences(True, hour=0, quiet_from=0, quiet_until=0, weekdays_only=False)
+    reminding.save_preferences(database, person_id=ada, wanted=always)
 
 
 def test_a_refusal_is_a_sentence_and_exit_code_3(workbench: Callable[..., Result]) -> None:

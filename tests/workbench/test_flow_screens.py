@@ -14,7 +14,7 @@ from review_queue.items import Outcome, SkipReason, State
 from review_queue.roles import Role
 from review_queue.workflows import policy_of
 from storage.engine import Database
-from storage.tables import absences, assignments, comments, items
+from storage.tables import absences, assignments, comments, decisions, items
 from tests.builders import BECAUSE, a_person, a_workflow, bring_in, choose, forecasts, take
 from workbench import assign_parts
 from workbench.absence_parts import days_away
@@ -150,6 +150,16 @@ def test_a_decided_item_is_reopened_by_who_may_and_with_a_note(database, workflo
     assert "The customer called." in read(at)
     row = rows_of(database, items)[item.id - 1]
     assert (row.state, row.round) == (State.CLAIMED, 2)
+
+
+def test_what_one_has_just_decided_leads_to_its_receipt_from_both_places(database, workflow, ada, open_as):
+    at = press(open_as(review_page, ada), "Accept AI")
+    (row,) = rows_of(database, decisions)
+    at.query_params["item"] = str(row.item_id)
+    at.run()
+
+    assert "Decided by you" in said(at)
+    assert [button.label for button in at.button].count("Receipt") == 2
 
 
 def test_a_skip_says_why_or_is_refused_and_shuts_its_form_behind_it(database, workflow, ada, open_as):

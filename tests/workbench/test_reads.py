@@ -55,6 +55,21 @@ def test_the_queue_is_filtered_by_lane_band_segment_and_part_of_a_name(database,
     assert listed(database, ada, workflow, states=(State.SENT_BACK,)) == []
 
 
+def test_my_desk_names_what_is_due_first_and_counts_it(database, workflow, ada):
+    with database.writing() as session:
+        now = database_now(session)
+        for item_id, hours in ((1, 5), (2, -3), (3, 30)):
+            session.execute(update(items).where(items.c.id == item_id).values(due_at=now + timedelta(hours=hours)))
+    ben = a_person(database, "Ben", Role.REVIEWER)
+
+    desk = reads.my_desk(database, person_id=ada, workflow_id=workflow.id)
+    take(database, ben, workflow)  # what Ben holds does not wait for Ada
+    later = reads.my_desk(database, person_id=ada, workflow_id=workflow.id)
+
+    assert (desk.overdue, desk.due_soon, list(desk.due["series"])) == (1, 1, ["bolt", "acme"])
+    assert later.overdue + later.due_soon == len(later.due) == 1
+
+
 def test_a_list_without_any_manual_forecast_still_holds_numbers(database, workflow, ada):
     bring_in(database, workflow, "series,period,ai_forecast,segment_region\ndown,2026-12,900,North\n")
 

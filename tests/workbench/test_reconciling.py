@@ -26,7 +26,7 @@ from storage.tables import forecasts
 from storage.workflows import Workflow
 from tests.builders import BECAUSE, a_person, a_workflow, bring_in, choose, take
 from tests.invariants import violations
-from workbench.actions import reconciling, reviewing
+from workbench.actions import notifying, reconciling, reviewing
 from workbench.actions.reconciling import Edit, Reconciliation, ReconcilingRefused
 
 TREE = ["region", "territory"]
@@ -231,6 +231,34 @@ def test_a_typed_manual_forecast_stands_beside_the_ais_with_who_and_why(database
     with database.reading() as session:
         item = one_item.get(session, edit(seen, "acme", 0).item_id, people.principal(session, director))
     assert (item.manual.author, item.manual.note, item.divergence.gap) == ("Dana", "They told me so.", 150)
+
+
+# --- who is told ---------------------------------------------------------------------------------------------------
+
+
+def news_of(database: Database, person_id: int) -> list[str]:
+    with database.reading() as session:
+        who = people.principal(session, person_id)
+    return [each.sentence for each in notifying.unseen(database, who=who).newest]
+
+
+def test_whoever_is_overturned_gone_stale_or_withdrawn_is_told(database, workflow, director):
+    other = a_person(database, "Otto", Role.DIRECTOR)
+    change(database, director, workflow, {"acme": 1200.0})
+    change(database, other, workflow, {"acme": 1250.0}, key="form-2")
+    bring_in(database, workflow, ROWS.replace("1000,900,1100", "1100,1000,1200"))
+    done = submit(database, director, workflow)
+    reconciling.withdraw_submission(
+        database, person_id=other, workflow=workflow, period="2026-12", submission_id=done.id, note="Too early."
+    )
+
+    assert news_of(database, director) == [
+        "Otto withdrew your submission of 2026-12: Too early.",
+        "Otto set acme · 2026-12 to 1,250 in the place of your 1,200.",
+    ]
+    assert news_of(database, other) == [
+        "acme · 2026-12, which you had overridden, is back. The AI forecast was 1,000 and is 1,100 now."
+    ]
 
 
 # --- timing shifts -------------------------------------------------------------------------------------------------

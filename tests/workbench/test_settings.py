@@ -81,6 +81,11 @@ def test_every_problem_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None
         ("OIDC_REDIRECT_URI", "https://review.example.com/", "it must end with /oauth2callback"),
         ("ADMINISTRATORS", "ada@example.com", "an e-mail address identifies nobody"),
         ("PORT", "70000", "less than or equal to 65535"),
+        ("PUBLIC_URL", "review.example.com", "write where people reach the workbench"),
+        ("MAIL", "mail.example.com", "write file:FOLDER"),
+        ("MAIL", "smtp://mail.example.com:eighty", "write file:FOLDER"),
+        ("MAIL_FROM", "review@example.com, all@example.com", "write one address"),
+        ("MAIL_FROM", "review@example.com\nBcc: all@example.com", "write one address"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused_in_words(
@@ -134,6 +139,21 @@ def test_what_is_in_force_is_shown_without_its_secrets(monkeypatch: pytest.Monke
     assert "https://id.example.com" in shown
     for secret in (SECRET, "between-us", "s3cret"):
         assert secret not in shown
+
+
+def test_mail_needs_a_sender_and_an_empty_setting_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "also needs WORKBENCH_MAIL_FROM" in problems(monkeypatch, WORKBENCH_MAIL="smtp://mail.example.com")
+
+    monkeypatch.setenv("WORKBENCH_MAIL", " ")
+    settings.cache_clear()
+    assert settings().mail is None
+
+
+def test_the_password_of_the_mail_server_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    address = "smtps://ada:s3cret@mail.example.com:465"
+    found = read(monkeypatch, WORKBENCH_MAIL=address, WORKBENCH_MAIL_FROM="review@example.com")
+
+    assert found.in_force()["WORKBENCH_MAIL"] == "smtps://ada:***@mail.example.com:465"
 
 
 def test_demo_mode_on_an_open_address_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:

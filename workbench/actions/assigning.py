@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 
 from review_queue.errors import AssignmentRefused, ChoiceInvalid, NotAllowed, ReviewError
 from review_queue.items import OPEN_STATES, Item, State
+from review_queue.notices import News
 from review_queue.roles import Principal, Task
-from storage import absences, assignments, audit, one_item, people, queue, workflows
+from storage import absences, assignments, audit, decisions, notifications, one_item, people, queue, workflows
 from storage.absences import Absence
 from storage.engine import Database, database_now
 from storage.tree import path_of
@@ -84,18 +85,18 @@ def assign_items(
         who.require(Task.ASSIGN, workflow.id)
         now = database_now(session)
         asked, taker = _taker(session, workflow, to, now)
-        given: list[int] = []
+        given: list[Item] = []
         left_out: list[tuple[int, str]] = []
         for item_id in sorted(set(item_ids)):
             try:
-                _assign(session, who, workflow, item_id, taker, note.strip(), now)
+                given.append(_assign(session, who, workflow, item_id, taker, note.strip(), now))
             except NotGiven as why:
                 left_out.append((item_id, str(why)))
-            else:
-                given.append(item_id)
         _check_load(session, workflow, taker)
-    in_place_of = asked.name if asked and taker and asked.person_id != taker.person_id else None
-    return Assigned(taker.name if taker else None, tuple(given), tuple(left_out), in_place_of)
+        in_place_of = asked.name if asked and taker and asked.person_id != taker.person_id else None
+        if taker is not None:
+            _tell(session, who, workflow, taker, given, in_place_of)
+    return Assigned(taker.name if taker else None, tuple(item.id for item in given), tuple(left_out), in_place_of)
 
 
 class NotGiven(ReviewError):
@@ -124,6 +125,10 @@ def reopen_item(database: Database, *, person_id: int, workflow: Workflow, item_
             raise ChoiceInvalid(item_id, "only a decided item can be reopened.")
         round_ = queue.reopen(session, item, now=database_now(session))
         assignments.note_reopening(session, item, by=person_id, note=note.strip())
+        stood = decisions.past(session, item, person_id).standing
+        opened = f"{who.name} reopened {item.series} · {item.period}, which you had decided."
+        whose = [stood.actor_id] if stood is not None else []
+        notifications.notify(session, whose, workflow.id, News.REOPENED, opened, item_id, by=person_id)
         put_on_record(session, "item.reopened", who, workflow, item_id, details={"round": round_})
         return round_
 
@@ -241,7 +246,7 @@ def _assign(
     taker: Principal | None,
     note: str,
     now: datetime,
-) -> None:
+) -> Item:
     item = one_item.get(session, item_id, who, Task.ASSIGN, lock=True)
     to = taker.person_id if taker else None
     _check_item(item, workflow, taker)
@@ -253,6 +258,20 @@ def _assign(
     assignments.assign(session, item, to, by=who.person_id, note=note, now=now)
     details = {"to": to, "from": item.assigned_id, "fence": item.fence, "state": item.state}
     put_on_record(session, "item.assigned", who, workflow, item_id, details=details)
+    return item
+
+
+def _tell(
+    session: Session, who: Principal, workflow: Workflow, taker: Principal, given: list[Item], in_place_of: str | None
+) -> None:
+    """Tell whoever got the items, once for all of them."""
+    if not given:
+        return
+    what = f"{given[0].series} · {given[0].period}" if len(given) == 1 else f"{len(given):,} items"
+    instead = f", in place of {in_place_of}" if in_place_of else ""
+    only = given[0].id if len(given) == 1 else None
+    sentence = f"{who.name} gave you {what}{instead}."
+    notifications.notify(session, [taker.person_id], workflow.id, News.ASSIGNED, sentence, only, by=who.person_id)
 
 
 def _check_item(item: Item, workflow: Workflow, taker: Principal | None) -> None:

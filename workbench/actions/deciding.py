@@ -14,11 +14,12 @@ from sqlalchemy.orm import Session
 
 from review_queue import second_review
 from review_queue.errors import ClaimNotHeld, ItemAlreadyDecided, KeyReused
-from review_queue.items import Act, Choice, Decision, Item, Stage, State, Verdict
+from review_queue.items import Act, Choice, Decision, Item, Outcome, Stage, State, Verdict
+from review_queue.notices import News
 from review_queue.roles import Principal
 from review_queue.rules import decide
 from review_queue.withholding import as_shown, is_named_first
-from storage import absences, audit, commitments, decisions, notes, outbox, queue
+from storage import absences, audit, commitments, decisions, notes, notifications, outbox, queue
 from storage.decisions import Past
 from storage.serving import Server
 from storage.workflows import Workflow
@@ -72,8 +73,18 @@ def settle(session: Session, who: Principal, workflow: Workflow, item: Item, cho
     note(session, "decision.made", who, workflow, item.id, decision_id, details)
     if verdict.outcome.is_final and not verdict.is_provisional:
         outbox.decision_made(session, item, verdict, decision_id)
+        _tell_who_escalated(session, who, item, past)
     notes.drop_draft(session, item.id, who.person_id)
     return _as_stored(decision_id, who, item, choice, verdict, past)
+
+
+def _tell_who_escalated(session: Session, who: Principal, item: Item, past: Past) -> None:
+    """Tell those who had passed the item up in this round that it is decided."""
+    undone = {each.supersedes for each in past.decisions if each.act is Act.UNDO}
+    passed_up = [each for each in past.decisions if each.outcome is Outcome.ESCALATE and each.id not in undone]
+    sentence = f"{who.name} decided {item.series} · {item.period}, which you had escalated."
+    whose = [each.actor_id for each in passed_up]
+    notifications.notify(session, whose, item.workflow_id, News.SETTLED, sentence, item.id, by=who.person_id)
 
 
 def _as_stored(decision_id: int, who: Principal, item: Item, choice: Choice, verdict: Verdict, past: Past) -> Decision:

@@ -14,7 +14,7 @@ from review_queue.columns import Kind, Match, columns_of, kind_of, match_headers
 from review_queue.errors import ReviewError
 from review_queue.roles import Principal, Task
 from review_queue.rows import Checked, check_rows
-from storage import audit, imports, matching, people, workflows
+from storage import audit, imports, matching, notifications, people, workflows
 from storage.bulk import Progress
 from storage.engine import Database, database_now
 from storage.fates import Fate, Written
@@ -320,6 +320,8 @@ def _perform(
         else:
             imports.set_aside(session, workflow.id, incoming.kind, batch, told.aside.drop(columns="row"))
         _record(session, person_id, workflow, told.summary.counts, batch, written)
+        notifications.tell_who_sent_back(session, workflow.id, written.returned, by=person_id)
+        notifications.tell_of_stale(session, workflow.id, written.stale, by=person_id)
     after, stale = written.after_decision, len(written.stale)
     return replace(told, summary=replace(told.summary, batch=batch, after_decision=after, stale=stale))
 

@@ -21,10 +21,23 @@ from review_queue.errors import (
     StaleContent,
 )
 from review_queue.items import OPEN_STATES, Choice, Decision, Item, Outcome, Reason, Stage, State
+from review_queue.notices import News
 from review_queue.reconciling import Take, changes, planned, tree
 from review_queue.roles import Principal, Task
 from review_queue.withholding import is_named_first
-from storage import audit, closing, decisions, forecasts, one_item, outbox, people, queue, reconciling, workflows
+from storage import (
+    audit,
+    closing,
+    decisions,
+    forecasts,
+    notifications,
+    one_item,
+    outbox,
+    people,
+    queue,
+    reconciling,
+    workflows,
+)
 from storage.closing import Snapshot, Submission
 from storage.engine import Database, database_now
 from storage.reconciling import Cycle
@@ -154,6 +167,7 @@ def set_manuals(
             values[item.id] = edit.value
         now = database_now(session)
         stale = forecasts.type_in(session, workflow, values, by=who.name, note=note.strip(), now=now)
+        notifications.tell_of_stale(session, workflow.id, stale, by=person_id)
         for item_id, value in values.items():
             audit.record(
                 session,
@@ -215,6 +229,14 @@ def withdraw_submission(
             raise ReconcilingRefused("That submission was withdrawn already. Nothing was changed.")
         _require_at(who, workflow, submission.segment_path)
         closing.withdraw(session, submission_id, note=note.strip(), by=person_id)
+        notifications.notify(
+            session,
+            [submission.submitter_id],
+            workflow.id,
+            News.SUBMISSION_WITHDRAWN,
+            f"{who.name} withdrew your submission of {period}: {note.strip()}",
+            by=person_id,
+        )
         details = {"period": period, "submission": submission_id}
         audit.record(session, "period.withdrawn", actor_id=person_id, workflow_id=workflow.id, details=details)
 
@@ -254,6 +276,10 @@ def lock_period(
         )
         details = {"period": period, "snapshot": snapshot_id, "take": take, **totals}
         audit.record(session, "period.locked", actor_id=person_id, workflow_id=workflow.id, details=details)
+        told = [each.submitter_id for each in closing.submitted(session, workflow.id, period)]
+        notifications.notify(
+            session, told, workflow.id, News.LOCKED, f"{who.name} locked {period} of {workflow.title}.", by=person_id
+        )
         outbox.period_locked(session, workflow.id, snapshot_id, period, totals)
         snapshot = closing.snapshot_of(session, workflow.id, period)
         assert snapshot is not None  # noqa: S101 -- written a moment ago in this transaction
@@ -275,6 +301,7 @@ def _set_final(
     if item.state is State.DECIDED:
         _check_standing(item, edit, past.standing)
         done = shifting.overturn(session, who, workflow, item, choice, past)
+        _tell_of_overturn(session, who, item, past.standing, done)
     else:
         done = _decide(session, who, workflow, item, choice)
     shifting.write_opposite(session, who, workflow, item, done, reason, may_overturn=True)
@@ -291,6 +318,17 @@ def _decide(session: Session, who: Principal, workflow: Workflow, item: Item, ch
     held = one_item.get(session, item.id, who, Task.RECONCILE)
     past = decisions.past(session, held, who.person_id, key=choice.idempotency_key)
     return settle(session, who, workflow, held, replace(choice, fence=claim.fence), past)
+
+
+def _tell_of_overturn(session: Session, who: Principal, item: Item, standing: Decision | None, done: Decision) -> None:
+    """Tell whoever had decided it that another value stands now."""
+    if standing is None:
+        return
+    values = f"{done.final_value:,.6g} in the place of your {standing.final_value or 0:,.6g}"
+    sentence = f"{who.name} set {item.series} · {item.period} to {values}."
+    notifications.notify(
+        session, [standing.actor_id], item.workflow_id, News.OVERTURNED, sentence, item.id, by=who.person_id
+    )
 
 
 def _choice(item: Item, edit: Edit, reason: Reason | None, key: str) -> Choice:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from review_queue.errors import ChoiceInvalid, ClaimNotHeld, ItemNotFound, NotReady, UndoTooLate
 from review_queue.items import Act, Choice, Claim, Decision, Item, Outcome, Reason, SkipReason, Stage, State
+from review_queue.notices import News
 from review_queue.roles import Principal, Task
 from review_queue.rules import check_undo
 from review_queue.second_review import blinded
@@ -26,6 +27,7 @@ from storage import (
     commitments,
     decisions,
     notes,
+    notifications,
     one_item,
     outbox,
     people,
@@ -280,14 +282,17 @@ def comment(
         others = [person for person in _who_see(session, item) if person.person_id != person_id]
         named = _named(body, {person.name for person in others})
         told = [person for person in others if person.person_id in mentioned or person.name in named]
-        notes.add_comment(session, item_id, person_id, body.strip(), [person.person_id for person in told])
+        told_ids = [person.person_id for person in told]
+        notes.add_comment(session, item_id, person_id, body.strip(), told_ids)
+        named_here = f"{who.name} mentioned you on {item.series} · {item.period}."
+        notifications.notify(session, told_ids, item.workflow_id, News.MENTIONED, named_here, item_id, by=person_id)
         audit.record(
             session,
             "item.commented",
             actor_id=person_id,
             workflow_id=item.workflow_id,
             item_id=item_id,
-            details={"mentioned": [person.person_id for person in told]},
+            details={"mentioned": told_ids},
         )
         return [person.name for person in told]
 
@@ -298,6 +303,7 @@ def read_comments(database: Database, *, person_id: int, item_id: int) -> None:
     with database.writing() as session:
         one_item.require_visible(session, people.principal(session, person_id), item_id)
         notes.mentions_seen(session, item_id, person_id)
+        notifications.mentions_seen(session, person_id, item_id)
 
 
 def mentionable(database: Database, *, person_id: int, item_id: int) -> dict[int, str]:
