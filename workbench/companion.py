@@ -21,8 +21,8 @@ NAME, ASSETS = "workbench", "companion_assets"
 def companion(on_keys: Callable[[], None]) -> None:
     """Mount it, outside of every fragment; ``on_keys`` is called on the run that follows a "?"."""
     mount = _registered(get_bidi_component_manager())
-    found = mount(key="companion", height=1, on_keys_change=_nothing, on_back_change=_nothing)
-    if found.keys:
+    found = mount(key="companion", height=1, on_sheet_change=_nothing, on_back_change=_nothing)
+    if found.sheet:
         on_keys()
 
 

@@ -22,7 +22,7 @@ export default function ({ parentElement, setTriggerValue }) {
     if (event.key !== "?" || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target instanceof Element && event.target.closest(TYPING)) return;
     event.preventDefault();
-    setTriggerValue("keys", Date.now());
+    setTriggerValue("sheet", Date.now());
   }
 
   // The buttons of a page that was drawn by another server are dead until it is drawn by this one.
@@ -44,8 +44,9 @@ export default function ({ parentElement, setTriggerValue }) {
       if (isLost()) focus(item);
     }
     const opened = document.querySelector("[class*=st-key-panel-]");
-    if (opened && opened !== form && isLost()) focus(firstField(opened));
-    form = opened;
+    const field = opened && opened !== form ? firstField(opened) : null;
+    if (field && isLost()) focus(field);
+    if (field || !opened) form = opened; // its fields come after the form itself
   }
 
   function onChange() {
