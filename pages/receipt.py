@@ -3,7 +3,7 @@
 import streamlit as st
 
 from workbench.receipt_parts import decision_search, receipt, wanted_receipt
-from workbench.session import choose_workflow, database, require_user
+from workbench.session import choose_workflow, database, prefer_workflow, require_user
 
 user = require_user()
 title = st.empty()
@@ -11,7 +11,7 @@ title = st.empty()
 told = wanted_receipt(user, database())
 title.title("Receipt" if told else "Decisions")
 if told is not None:
-    st.query_params["workflow"] = told.item.workflow_key
+    prefer_workflow(told.item.workflow_key)
 workflow = choose_workflow(user, key="receipt-workflow")
 if workflow is None:
     st.stop()

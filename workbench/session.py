@@ -119,6 +119,13 @@ def choose_workflow(user: Principal, *, key: str) -> Workflow | None:
     return chosen
 
 
+def prefer_workflow(key: str) -> None:
+    """Let ``choose_workflow`` begin with this one. Nothing new goes into the link, which would take a second *Back*."""
+    st.session_state["chosen_workflow"] = key
+    if "workflow" in st.query_params:
+        st.query_params["workflow"] = key
+
+
 def _workflows_of(user: Principal) -> list[Workflow]:
     with database().reading() as session:
         everything = workflows.all(session)
