@@ -230,6 +230,7 @@ class Reason:
     already_in_model: str | None = None  #: ``no``, ``partly``, ``yes``, ``unknown``
     controllable: bool | None = None
     secondary: tuple[str, ...] = ()  #: up to two further codes
+    paired_period: str | None = None  #: of a timing shift: the period that gets the opposite entry
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,6 +176,7 @@ def reason_of(session: Session, decision_id: int) -> Reason | None:
         already_in_model=first.already_in_model,
         controllable=first.controllable,
         secondary=tuple(row.code for row in rows[1:]),
+        paired_period=first.paired_period,
     )
 
 
