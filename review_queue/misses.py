@@ -44,14 +44,14 @@ def comparison(gap: float, misses: Misses) -> str:
         return "The AI has no past misses here yet."
     if misses.pool is not None:
         known = "No past misses here" if not misses.own else f"Only {misses.own} past miss{_es(misses.own)} here"
-        return f"{known}. {_larger(below, f'the last {many} in {misses.pool}, set to the size of this forecast')}."
+        return f"{known}. {_larger(below, many, f'last {many} in {misses.pool}, set to the size of this forecast')}."
     if many < ENOUGH:
-        return f"{_larger(below, f'the AI’s {many} miss{_es(many)} here')}; more are not known yet."
-    return f"{_larger(below, f'the AI’s last {many} misses here')}."
+        return f"{_larger(below, many, f'AI’s {many} miss{_es(many)} here')}; more are not known yet."
+    return f"{_larger(below, many, f'AI’s last {many} misses here')}."
 
 
-def _larger(below: int, what: str) -> str:
-    return f"Larger than {below or 'none'} of {what}"
+def _larger(below: int, many: int, what: str) -> str:
+    return f"Larger than {'all' if below == many > 1 else below or 'none'} of the {what}"
 
 
 def _es(number: int) -> str:

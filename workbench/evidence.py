@@ -12,6 +12,7 @@ from review_queue.reasons import REASONS
 from workbench import reads
 from workbench.actions import reviewing
 from workbench.comment_thread import comment_thread
+from workbench.model_card import model_card
 from workbench.parts import amount, local_time, time_column, untrusted_text
 from workbench.reads import Surroundings
 from workbench.sitting import OUTCOME_WORDS, Sitting
@@ -26,6 +27,7 @@ def panels(here: Sitting, item: Item, around: Surroundings) -> None:
         st.caption("What the AI says, earlier decisions and comments are shown again once this review is over.")
         return
     _panel(here, item, "model", "What the AI says", lambda: _model(item))
+    _panel(here, item, "card", "The model", lambda: model_card(here, item))
     _panel(here, item, "sources", f"Sources ({_count(item)})", lambda: _sources(item, around))
     _panel(here, item, "earlier", "Earlier decisions here", lambda: _earlier(here, item))
     _panel(here, item, COMMENTS, "Comments", lambda: comment_thread(here, item))

@@ -19,7 +19,7 @@ from workbench import evidence, reads
 from workbench.actions import reviewing
 from workbench.choice_form import button, choice_form, start
 from workbench.figures import ai_figure, gap_figure, manual_figure, naive_figure
-from workbench.item_chart import item_chart
+from workbench.item_chart import in_words, item_chart
 from workbench.item_story import item_story
 from workbench.parts import amount, heading, local_time, plain
 from workbench.reads import Surroundings
@@ -98,8 +98,8 @@ def _card(here: Sitting, user: Principal) -> None:
         _form(here, item)
     else:
         _to_read(here, user, item)
-    chart = item_chart(item, around, final=here.final if here.panel in VALUED else None)
-    st.altair_chart(chart, alt=f"History of this series with the forecasts for {item.period}")
+    final = _typed(here)
+    st.altair_chart(item_chart(item, around, final=final), alt=in_words(item, around, final=final))
     evidence.panels(here, item, around)
 
 
@@ -161,16 +161,28 @@ def _figures(here: Sitting, item: Item, around: Surroundings) -> None:
         naive, manual, final = st.columns([4, 4, 4], border=True)
         with naive:
             naive_figure(item, around.naive)
-    else:
-        ai, gap, manual, final = st.columns([4, 3, 4, 4], border=True)
+        with manual:
+            manual_figure(item)
+        with final:
+            _final(here, item)
+        return
+    # The gap comes first, widest and framed: it is what is decided about, and on a phone what is seen.
+    gap, numbers, last = st.columns([5, 6, 3])
+    with gap, st.container(border=True):
+        gap_figure(item, around.misses, final=_typed(here))
+    with numbers:
+        ai, manual = st.columns(2, wrap=False)  # two numbers to compare stay side by side on a phone
         with ai:
             ai_figure(item)
-        with gap:
-            gap_figure(item)
-    with manual:
-        manual_figure(item)
-    with final:
+        with manual:
+            manual_figure(item)
+    with last:
         _final(here, item)
+
+
+def _typed(here: Sitting) -> float | None:
+    """The final value, once it is being decided about."""
+    return here.final if here.panel in VALUED else None
 
 
 def _final(here: Sitting, item: Item) -> None:
