@@ -31,6 +31,8 @@ SOURCES = {
 }
 IN_MODEL = {"no": "No", "partly": "Partly", "yes": "Yes", "unknown": "Don't know"}
 DIRECTIONS = {"up": "Up", "down": "Down", "timing": "Timing"}
+#: Elements that call what they start with their default.
+CHIPS = (st.pills, st.segmented_control, st.multiselect)
 
 
 def choice_form(here: Sitting, item: Item) -> None:
@@ -99,11 +101,11 @@ def _other_ways(here: Sitting, item: Item) -> None:
     widths = [2 if way is BETWEEN else 1 for way in offered]
     for column, way in zip(st.columns(widths), offered, strict=True):
         element, label, settings = elements[way]
-        key = here.widget(way)
-        if st.session_state.get(key) != shown[way]:
-            st.session_state[key] = shown[way]
+        key, value = here.widget(way), shown[way]
+        if st.session_state.get(key, value) != value:
+            st.session_state[key] = value
         with column:
-            element(label, key=key, on_change=here.said_otherwise, args=(here.form, way), **settings)
+            element(label, value=value, key=key, on_change=here.said_otherwise, args=(here.form, way), **settings)
 
 
 def _track_record(here: Sitting, item: Item, *, ai: float, final: float) -> None:
@@ -162,11 +164,6 @@ def _other_period(here: Sitting, item: Item) -> None:
     periods = here.once(
         "other periods", lambda: reads.other_periods(here.database, person_id=here.person_id, item=item)
     )
-    key = here.widget("paired_period")
-    kept = st.session_state.get(key, here.value("paired_period"))
-    if kept is not None and kept not in (periods or []):
-        st.session_state.pop(key, None)  # that one is decided by now
-        here.draft["paired_period"] = None
     period, says = st.columns([5, 16], vertical_alignment="bottom")
     with period:
         field(here, "paired_period", st.selectbox, "Other period", options=periods or [], index=None)
@@ -243,21 +240,19 @@ def confirm_buttons(here: Sitting, says: str) -> None:
 
 
 def field(here: Sitting, name: str, element: Any, label: str, **settings: Any) -> None:
-    """One widget of the form: its key names item and claim, its start is the draft, its change is kept."""
+    """One widget of the form: its key names item and claim, it starts as the draft has it, its change is kept there."""
     kept = here.value(name)
     if element is st.date_input and kept:
         kept = date.fromisoformat(kept)
-    key = start(here, name, kept)
-    if "value" in settings and key in st.session_state:
-        del settings["value"]
-    element(label, key=key, on_change=here.typed, args=(here.form, name), **settings)
-
-
-def start(here: Sitting, name: str, value: Any) -> str:
-    key = here.widget(name)
-    if value is not None and (key not in st.session_state or (name == "final" and here.panel is Outcome.KEEP_MANUAL)):
-        st.session_state[key] = value
-    return key
+    elif element is st.number_input and kept is not None:
+        kept = float(kept)
+    if element is st.selectbox:
+        settings["index"] = settings["options"].index(kept) if kept in settings["options"] else None
+    elif kept is not None:
+        # As the widget's own start, on every run: of a value put into the session's state the browser is told once,
+        # and when two runs follow each other closely it may draw only the second, and an empty field.
+        settings["default" if element in CHIPS else "value"] = kept
+    element(label, key=here.widget(name), on_change=here.typed, args=(here.form, name), **settings)
 
 
 def button(here: Sitting, name: str, press: Callable[[str], None], **settings: Any) -> None:

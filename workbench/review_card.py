@@ -17,7 +17,7 @@ from storage.engine import Database
 from storage.workflows import Workflow
 from workbench import evidence, reads
 from workbench.actions import reviewing
-from workbench.choice_form import button, choice_form, start
+from workbench.choice_form import button, choice_form
 from workbench.figures import ai_figure, gap_figure, manual_figure, naive_figure
 from workbench.item_chart import in_words, item_chart
 from workbench.item_story import item_story
@@ -194,12 +194,10 @@ def _final(here: Sitting, item: Item) -> None:
         st.metric("Final", amount(item.manual.value, plain(item.unit)))
         st.caption("The manual forecast")
         return
-    key = start(here, "final", here.final)
-    unknown = {} if key in st.session_state else {"value": None}
     st.number_input(
         "Final",
-        **unknown,
-        key=key,
+        value=here.final,  # on every run: what the session's state is given, the browser may miss
+        key=here.widget("final"),
         format="%.10g",
         on_change=here.typed,
         args=(here.form, "final"),
