@@ -6,7 +6,7 @@ import pandas as pd
 from sqlalchemy import and_, func, not_, select
 from sqlalchemy.orm import Session
 
-from review_queue.items import FINAL_OUTCOMES, Act, Stage
+from review_queue.items import FINAL_OUTCOMES, OPEN_STATES, Act, Stage
 from storage.tables import actuals, decisions, items, people
 
 
@@ -66,3 +66,16 @@ def earlier_decisions(session: Session, series_id: int, *, limit: int = 12) -> p
     ).all()
     columns = ["period", "decided_at", "decided_by", "outcome", "ai", "manual", "final", "reason", "actual", "decision"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def other_open_periods(session: Session, item_id: int) -> list[str]:
+    """The periods in which the item's series has other items that are still open, the earliest first."""
+    here = items.alias("here")
+    return list(
+        session.execute(
+            select(items.c.period)
+            .join(here, and_(here.c.series_id == items.c.series_id, here.c.workflow_id == items.c.workflow_id))
+            .where(here.c.id == item_id, items.c.id != item_id, items.c.state.in_(OPEN_STATES))
+            .order_by(items.c.period_start)
+        ).scalars()
+    )

@@ -97,7 +97,8 @@ def tell_of_stale(session: Session, workflow_id: int, stale: Collection[Stale], 
             "workflow_id": workflow_id,
             "item_id": each.item_id,
             "kind": News.STALE,
-            "sentence": f"{each.series} · {each.period}, which you had overridden, is back. {each.sentence}",
+            # Without the numbers: whoever reads this may be asked to name theirs before the AI's is shown.
+            "sentence": f"{each.series} · {each.period}, which you had overridden, is back: a number has moved since.",
         }
         for each in stale
         if each.actor_id != by

@@ -14,6 +14,7 @@ from workbench import reads
 from workbench.actions import reviewing
 from workbench.comment_thread import comment_thread
 from workbench.lists import open_receipt, selected_row
+from workbench.model_card import model_card
 from workbench.parts import amount, local_time, time_column, untrusted_text
 from workbench.reads import Surroundings
 from workbench.sitting import OUTCOME_WORDS, Sitting
@@ -27,7 +28,12 @@ def panels(here: Sitting, item: Item, around: Surroundings) -> None:
         _panel(here, item, "sources", f"Sources ({_count(item)})", lambda: _sources(item, around))
         st.caption("What the AI says, earlier decisions and comments are shown again once this review is over.")
         return
+    if here.awaits_number:
+        _panel(here, item, "sources", f"Sources ({_count(item)})", lambda: _sources(item, around))
+        st.caption("What the AI says, earlier decisions and comments are shown once you have named your number.")
+        return
     _panel(here, item, "model", "What the AI says", lambda: _model(item))
+    _panel(here, item, "card", "The model", lambda: model_card(here, item))
     _panel(here, item, "sources", f"Sources ({_count(item)})", lambda: _sources(item, around))
     _panel(here, item, "earlier", "Earlier decisions here", lambda: _earlier(here, item))
     _panel(here, item, COMMENTS, "Comments", lambda: comment_thread(here, item))

@@ -7,6 +7,8 @@ from datetime import timedelta
 import streamlit as st
 
 from review_queue.items import Band, Forecast, Item
+from review_queue.misses import Misses, comparison
+from workbench.miss_strip import in_words, key_to, miss_strip
 from workbench.parts import amount, local_time, plain, untrusted_text
 
 BAND_WORDS = {
@@ -21,12 +23,12 @@ BAND_WORDS = {
 }
 
 
-def ai_figure(item: Item) -> None:
-    """The AI's forecast with its range, its usual miss and its version."""
+def ai_figure(item: Item, withheld: str = "") -> None:
+    """The AI's forecast with its range, its usual miss and its version; or why it is not shown, in a sentence."""
     forecast = item.ai
     st.metric("AI forecast", amount(forecast.value, plain(item.unit)) if forecast else "—")
     if forecast is None:
-        st.caption("No AI forecast came for this item.")
+        st.caption(plain(withheld or "No AI forecast came for this item."))
         return
     scale = item.divergence.scale
     level = f"{forecast.level:.0%} range" if forecast.level else "Range"
@@ -37,16 +39,28 @@ def ai_figure(item: Item) -> None:
     )
 
 
-def gap_figure(item: Item) -> None:
-    """How far the two are apart: in money, in usual misses, in a word."""
+def gap_figure(item: Item, misses: Misses | None, *, final: float | None) -> None:
+    """How far the two are apart, which is what a review is about: in money, in usual misses, in a word, on a scale.
+
+    ``final``: the value as typed, to be shown on the scale too; None while nothing was typed.
+    """
     gap = item.divergence
     counted_in = item.unit if item.value_per_unit == 1 else item.currency or ""
-    st.metric("Gap", amount(gap.money, plain(counted_in), signed=True))
+    st.metric(
+        "Gap",
+        amount(gap.money, plain(counted_in), signed=True),
+        delta=f"{abs(gap.u):.1f} × usual miss" if gap.u is not None else None,
+        delta_color="violet" if gap.flagged else "off",
+        delta_arrow="off",
+        delta_description=plain(BAND_WORDS[gap.band]),
+    )
+    if misses is None or gap.gap is None:
+        return
+    st.altair_chart(miss_strip(item, misses, final=final), alt=in_words(item, misses))
     _small(
-        f"{abs(gap.u):.1f} × usual miss" if gap.u is not None else None,
-        BAND_WORDS[gap.band].capitalize(),
-        "Outside the AI's range" if gap.outside_interval else None,
-        _newer(item.ai, item.manual),
+        comparison(gap.gap, misses),
+        key_to(item, misses),
+        " · ".join(filter(None, ("Outside the AI's range" * gap.outside_interval, _newer(item.ai, item.manual)))),
     )
 
 

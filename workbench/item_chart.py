@@ -7,6 +7,7 @@ import pandas as pd
 
 from review_queue.items import Item
 from workbench.charts import COLOURS
+from workbench.parts import amount
 from workbench.reads import Surroundings
 
 HISTORY_SHOWN = 36
@@ -57,6 +58,22 @@ def item_chart(item: Item, around: Surroundings, *, final: float | None) -> alt.
         )
     )
     return alt.layer(line, spread, dots).properties(height=220)
+
+
+def in_words(item: Item, around: Surroundings, *, final: float | None) -> str:
+    """What the chart shows, with its numbers, for whoever cannot see it."""
+    past = around.history.tail(HISTORY_SHOWN)
+    before = (
+        f"{len(past)} actuals from {amount(past['value'].min())} to {amount(past['value'].max())}, "
+        f"the last one {amount(past['value'].iloc[-1])} in {past['period_start'].iloc[-1]:%b %Y}."
+        if len(past)
+        else "No actuals yet."
+    )
+    said = [
+        f"{row.who} {amount(row.value)}" + (f" ({amount(row.low)} to {amount(row.high)})" if pd.notna(row.low) else "")
+        for row in _points(item, around, final).itertuples()
+    ]
+    return f"{item.series} in {item.unit}: {before} For {item.period}: {', '.join(said) or 'no forecast'}."
 
 
 def _points(item: Item, around: Surroundings, final: float | None) -> pd.DataFrame:

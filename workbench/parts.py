@@ -83,6 +83,14 @@ def plain(text: str) -> str:
     return _PUNCTUATION.sub(r"\\\1", _ADDRESS.sub("\u2060", visible(text)))
 
 
+def chip(words: str) -> str:
+    """The label of something to choose among others, nothing in it markup, in the colour of text.
+
+    Chosen, it would else be written in the accent, which white is to be read on and is too dark for dark paper.
+    """
+    return f":gray[{plain(words)}]"
+
+
 def heading(text: str) -> None:
     """What the page is about now, as a heading, with nothing in it read as markup."""
     st.subheader(plain(text), anchor=False)

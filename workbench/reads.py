@@ -9,6 +9,9 @@ from sqlalchemy.orm import Session
 
 from review_queue.errors import ItemNotFound
 from review_queue.items import Decision, Item, Lane, Outcome, Reason, Stage
+from review_queue.measures.accuracy import Accuracy, accuracy, largest_misses
+from review_queue.measures.damping import SHOWN_FROM, Damping, damping, outcomes
+from review_queue.misses import ENOUGH, Misses, beside
 from review_queue.periods import parse_period, seasons_back
 from review_queue.reminders import SOON
 from review_queue.staleness import Move
@@ -17,8 +20,11 @@ from storage import (
     context,
     decisions,
     listing,
+    misses,
+    model_record,
     notes,
     one_item,
+    past_overrides,
     people,
     receipts,
     serving,
@@ -34,6 +40,7 @@ from storage.notes import Comment
 from storage.notes import Mention as Mention
 from storage.receipts import Receipt as Receipt
 from storage.serving import COUNTED_TO as COUNTED_TO
+from storage.tree import path_of
 from workbench.actions.again import again
 from workbench.actions.deciding import server_of
 
@@ -41,11 +48,13 @@ __all__ = [
     "COUNTED_TO",
     "Filter",
     "Mention",
+    "ModelCard",
     "MyDesk",
     "Page",
     "Place",
     "Receipt",
     "Surroundings",
+    "TrackRecord",
     "my_desk",
     "open_items",
     "past_decisions",
@@ -77,10 +86,30 @@ class MyDesk:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What surrounds an item: its past, and the seasonal naive forecast."""
+    """What surrounds an item: its past, the seasonal naive forecast, and what its gap is set beside."""
 
     history: pd.DataFrame  #: columns ``period_start`` and ``value``, oldest first
     naive: float | None  #: as given, else last year's value of the same season
+    misses: Misses | None = None  #: the AI's past misses; None where there is no gap
+
+
+@dataclass(frozen=True)
+class TrackRecord:
+    """How changes like the one in hand turned out."""
+
+    where: str | None  #: the outermost segment that they were made in; None: all of the workflow
+    found: Damping
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What is measured of the AI where an item lies."""
+
+    here: Accuracy  #: on its series
+    around: Accuracy  #: on every series of its segment
+    largest: pd.DataFrame  #: the AI's largest misses on the series: ``period``, ``ai``, ``actual``, ``miss``
+    overrides_here: dict[str, int]  #: label of ``measures.damping.outcomes`` → overrides on the series that ended so
+    overrides_around: dict[str, int]  #: the same of the segment
 
 
 @dataclass(frozen=True)
@@ -169,8 +198,68 @@ def surroundings(database: Database, *, person_id: int, item: Item) -> Surroundi
     with database.reading() as session:
         one_item.require_visible(session, people.principal(session, person_id), item.id)
         history = context.history(session, item.series_id)
+        past_misses = _misses(session, item)
     history = history[history["period_start"] < pd.Timestamp(item.period_start)]
-    return Surroundings(history, item.naive.value if item.naive else _seasonal_naive(history, item.period))
+    naive = item.naive.value if item.naive else _seasonal_naive(history, item.period)
+    return Surroundings(history, naive, past_misses)
+
+
+def _misses(session: Session, item: Item) -> Misses | None:
+    if item.ai is None or item.divergence.gap is None:
+        return None
+    own = misses.of_series(session, item.id)
+    shares = misses.around(session, item.id) if len(own) < ENOUGH else []
+    # As the usual miss is pooled: in the segment above the series' own, or in its own where that is outermost.
+    pool = item.segments[-2:][0] if item.segments else "this workflow"
+    return beside(own, shares, ai=item.ai.value, pool=pool)
+
+
+@again(in_doubt=True)
+def other_periods(database: Database, *, person_id: int, item: Item) -> list[str]:
+    """The periods in which the item's series has other open items, the earliest first."""
+    with database.reading() as session:
+        one_item.require_visible(session, people.principal(session, person_id), item.id)
+        return context.other_open_periods(session, item.id)
+
+
+@again(in_doubt=True)
+def track_record(database: Database, *, person_id: int, item: Item, code: str, direction: str) -> TrackRecord:
+    """How changes for a reason in a direction turned out: in the item's outermost segment, else in the workflow.
+
+    Counts only, so that they are told whatever part of the tree this person sees.
+    """
+    with database.reading() as session:
+        one_item.require_visible(session, people.principal(session, person_id), item.id)
+        past = past_overrides.ended(session, item.workflow_id, code=code)
+    past = past[past["direction"] == direction]
+    if item.segments:
+        found = damping(past[past["path"].str.startswith(path_of(item.segments[:1]))])
+        if found.n >= SHOWN_FROM:
+            return TrackRecord(item.segments[0], found)
+    return TrackRecord(None, damping(past))
+
+
+@again(in_doubt=True)
+def model_card(database: Database, *, person_id: int, item: Item) -> ModelCard:
+    """What is measured of the AI on the item's series and in its segment."""
+    with database.reading() as session:
+        one_item.require_visible(session, people.principal(session, person_id), item.id)
+        here = model_record.of_series(session, item.series_id)
+        around = model_record.of_segment(session, item.series_id)
+        ended = past_overrides.ended(session, item.workflow_id)
+    here = here[pd.to_datetime(here["period_start"]) < pd.Timestamp(item.period_start)]
+    path = path_of(item.segments)
+    return ModelCard(
+        here=accuracy(here),
+        around=accuracy(around),
+        largest=largest_misses(here)[["period", "ai", "actual", "miss"]],
+        overrides_here=_by_outcome(ended[ended["series_id"] == item.series_id]),
+        overrides_around=_by_outcome(ended[ended["path"] == path]),
+    )
+
+
+def _by_outcome(past: pd.DataFrame) -> dict[str, int]:
+    return {str(label): int(count) for label, count in outcomes(past).value_counts().items()}
 
 
 @again(in_doubt=True)
@@ -209,7 +298,8 @@ def story(database: Database, *, person_id: int, item: Item) -> Story:
         one_item.require_visible(session, people.principal(session, person_id), item.id)
         skips = assignments.skips_of(session, item.id, item.round)
         reopened = assignments.last_reopening(session, item.id) if item.round > 1 else None
-        stale = staleness.last(session, item.id) if item.stale_at is not None and not is_blind else ()
+        shows_ai = not is_blind and not item.awaits_number
+        stale = staleness.last(session, item.id) if item.stale_at is not None and shows_ai else ()
         return Story(
             stale=stale,
             overridden=_overridden(session, item) if stale else None,

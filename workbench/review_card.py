@@ -11,17 +11,18 @@ from functools import partial
 import streamlit as st
 
 from review_queue.errors import ReviewError
-from review_queue.items import Item, Lane, Outcome, Stage, State
+from review_queue.items import Decision, Item, Lane, Outcome, Stage, State
 from review_queue.roles import Principal, Task
 from storage.engine import Database
 from storage.workflows import Workflow
 from workbench import evidence, keys, reads
 from workbench.actions import reviewing
-from workbench.choice_form import button, choice_form, start
+from workbench.choice_form import button, choice_form
 from workbench.figures import ai_figure, gap_figure, manual_figure, naive_figure
-from workbench.item_chart import item_chart
+from workbench.item_chart import in_words, item_chart
 from workbench.item_story import item_story
 from workbench.lists import receipt_button
+from workbench.number_first import number_first
 from workbench.parts import amount, heading, local_time, plain
 from workbench.reads import Surroundings
 from workbench.reopen_form import reopen_form
@@ -31,14 +32,6 @@ from workbench.skip_form import skip_form
 LONGEST_ID = 18  #: digits
 #: The outcomes whose inline form is about the final value.
 VALUED = (Outcome.ADJUST, Outcome.KEEP_MANUAL)
-SHORTCUTS = {
-    Outcome.ACCEPT_AI: "a",
-    Outcome.KEEP_MANUAL: "m",
-    Outcome.ADJUST: "e",
-    Outcome.ESCALATE: "x",
-    Outcome.DEFER: "d",
-    Outcome.SEND_BACK: "b",
-}
 
 
 def review(user: Principal, database: Database, workflow: Workflow) -> None:
@@ -99,8 +92,8 @@ def _card(here: Sitting, user: Principal) -> None:
         _form(here, item)
     else:
         _to_read(here, user, item)
-    chart = item_chart(item, around, final=here.final if here.panel in VALUED else None)
-    st.altair_chart(chart, alt=f"History of this series with the forecasts for {item.period}")
+    final = _typed(here)
+    st.altair_chart(item_chart(item, around, final=final), alt=in_words(item, around, final=final))
     evidence.panels(here, item, around)
 
 
@@ -160,20 +153,39 @@ def _badge(item: Item) -> None:
 
 
 def _figures(here: Sitting, item: Item, around: Surroundings) -> None:
+    if here.awaits_number:
+        naive, manual = st.columns(2, border=True)
+        with naive:
+            naive_figure(item, around.naive)
+        with manual:
+            manual_figure(item)
+        return
     if here.is_blind:
         naive, manual, final = st.columns([4, 4, 4], border=True)
         with naive:
             naive_figure(item, around.naive)
-    else:
-        ai, gap, manual, final = st.columns([4, 3, 4, 4], border=True)
+        with manual:
+            manual_figure(item)
+        with final:
+            _final(here, item)
+        return
+    # The gap comes first, widest and framed: it is what is decided about, and on a phone what is seen.
+    gap, numbers, last = st.columns([5, 6, 3])
+    with gap, st.container(border=True):
+        gap_figure(item, around.misses, final=_typed(here))
+    with numbers:
+        ai, manual = st.columns(2, wrap=False)  # two numbers to compare stay side by side on a phone
         with ai:
-            ai_figure(item)
-        with gap:
-            gap_figure(item)
-    with manual:
-        manual_figure(item)
-    with final:
+            ai_figure(item, here.desk.withheld if here.desk else "")
+        with manual:
+            manual_figure(item)
+    with last:
         _final(here, item)
+
+
+def _typed(here: Sitting) -> float | None:
+    """The final value, once it is being decided about."""
+    return here.final if here.panel in VALUED else None
 
 
 def _final(here: Sitting, item: Item) -> None:
@@ -185,16 +197,17 @@ def _final(here: Sitting, item: Item) -> None:
         st.metric("Final", amount(item.manual.value, plain(item.unit)))
         st.caption("The manual forecast")
         return
-    key = start(here, "final", here.final)
-    unknown = {} if key in st.session_state else {"value": None}
     st.number_input(
         "Final",
-        **unknown,
-        key=key,
+        value=here.final,  # on every run: what the session's state is given, the browser may miss
+        key=here.widget("final"),
         format="%.10g",
         on_change=here.typed,
         args=(here.form, "final"),
     )
+    named = here.desk.named
+    if named is not None:
+        st.caption(plain(f"You named {amount(named.value)} first."))
     if here.panel not in VALUED:
         st.caption("Starts as the AI's value. Type over it to adjust." if item.ai else "Type a value of your own.")
     elif item.ai is not None and here.final is not None and item.ai.value:
@@ -207,8 +220,10 @@ def _buttons(here: Sitting, item: Item) -> None:
     single_keys = here.panel is None
     # A row of its own for each item: of one that is drawn over, the browser may keep the button that was clicked.
     with st.container(horizontal=True, key=here.widget("choices")):
-        for outcome, shortcut in SHORTCUTS.items():
+        for outcome, shortcut in keys.OUTCOME_KEYS.items():
             if outcome is Outcome.ACCEPT_AI and here.is_blind:
+                continue
+            if outcome.is_final and here.awaits_number:
                 continue
             button(
                 here,
@@ -223,7 +238,9 @@ def _buttons(here: Sitting, item: Item) -> None:
 
 
 def _form(here: Sitting, item: Item) -> None:
-    if here.panel == SKIP:
+    if here.awaits_number and here.panel is None:
+        number_first(here, item)
+    elif here.panel == SKIP:
         skip_form(here)
     elif isinstance(here.panel, Outcome):
         choice_form(here, item)
@@ -242,8 +259,16 @@ def _to_read(here: Sitting, user: Principal, item: Item) -> None:
         reopen_form(here)
 
 
+def _why_locked(item: Item, last: Decision | None) -> str:
+    if last is None or last.final_value is None:
+        return f"{item.period} is locked. Nobody decided this before; Reconcile says what it went in with."
+    return f"{item.period} is locked, with {amount(last.final_value, item.unit)} as {last.actor_name} decided."
+
+
 def _why_not(here: Sitting, item: Item) -> str:
     last = here.desk.last if here.desk else None
+    if item.state is State.LOCKED:
+        return _why_locked(item, last)
     if item.state is State.DECIDED and last is not None and last.outcome is not None:
         who = "you" if last.actor_id == here.person_id else last.actor_name
         return f"Decided by {who} at {local_time(last.decided_at)}: {OUTCOME_WORDS[last.outcome]}."

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from time import monotonic
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 import streamlit as st
 
@@ -37,25 +38,17 @@ from workbench import held, reads
 from workbench.actions import assigning, resolving, reviewing
 from workbench.actions.again import patience
 from workbench.actions.reviewing import Desk
+from workbench.final_value import final_from, tidy
 from workbench.parts import amount
+from workbench.press_words import OUTCOME_WORDS as OUTCOME_WORDS  # the screen's parts know these from here
+from workbench.press_words import SKIP_WORDS as SKIP_WORDS
+from workbench.press_words import changes, name_of, said
 from workbench.reads import Story, Surroundings
+from workbench.reason_draft import reason_in
 from workbench.settings import settings
 
-OUTCOME_WORDS = {
-    Outcome.ACCEPT_AI: "Accept AI",
-    Outcome.KEEP_MANUAL: "Keep manual",
-    Outcome.ADJUST: "Adjust",
-    Outcome.SEND_BACK: "Send back",
-    Outcome.ESCALATE: "Escalate",
-    Outcome.DEFER: "Defer",
-}
-SKIP_WORDS: dict[str, str] = {
-    SkipReason.NOT_MINE: "Not mine to decide",
-    SkipReason.MISSING_FACTS: "Facts are missing",
-    SkipReason.INTEREST: "Conflict of interest",
-    SkipReason.LATER: "Later",
-    SkipReason.OTHER: "Another reason",
-}
+T = TypeVar("T")
+
 #: The inline forms that belong to no outcome.
 SKIP: Final = "skip"
 REOPEN: Final = "reopen"
@@ -63,12 +56,9 @@ Panel = Outcome | Literal["skip", "reopen"]
 NEXT = 0
 #: Seconds for which a press waits for a doubtful commit in silence; then the page says that it is checking.
 IN_SILENCE = 2.0
+LONGEST_NOTE = 2000  #: characters
 #: What passes by itself: the page stays as it is meanwhile.
 PASSING = (DatabaseAway, DatabaseBusy, OutcomeUnknown, ServerStopping)
-REASON_FIELDS = (
-    "code", "text", "direction", "effect_low", "effect_mid", "effect_high", "confidence", "valid_from", "valid_until",
-    "source_type", "source_ref", "already_in_model", "controllable",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -108,6 +98,7 @@ class Sitting:
     is_draft_unsaved: bool = False  #: the database has an older one
     around: Surroundings | None = None  #: of the item that lies open, as last read
     told: Story | None = None  #: of the item that lies open, as last read
+    looked_up: dict[Any, Any] = field(default_factory=dict)  #: what was read once for the item that lies open
     coming: int | None = None  #: the item to lay out when the card is drawn next; ``NEXT`` for whichever is next
 
     @property
@@ -166,14 +157,21 @@ class Sitting:
         self._lay(reviewing.take_next(**self._mine()))
 
     def surroundings(self) -> Surroundings:
-        """What surrounds the item that lies open; as it was last read, while the database is away."""
+        """What surrounds the item that lies open, read once while its forecasts stay what they are."""
         assert self.desk is not None  # noqa: S101 -- asked for an item that is drawn
-        try:
+        if self.around is None:
             self.around = reads.surroundings(self.database, person_id=self.person_id, item=self.desk.item)
-        except PASSING:
-            if self.around is None:
-                raise
         return self.around
+
+    def once(self, what: Any, read: Callable[[], T]) -> T | None:
+        """What ``read`` answers, asked for once while this form lies open; None while the database is away."""
+        if what not in self.looked_up:
+            try:
+                self.looked_up[what] = read()
+            except PASSING:
+                return None
+        found: T = self.looked_up[what]
+        return found
 
     def story(self) -> Story:
         """What others did with the item that lies open; as it was last read, while the database is away."""
@@ -186,9 +184,12 @@ class Sitting:
         return self.told
 
     def _lay(self, desk: Desk | None) -> None:
-        before, self.desk = self.form, desk
+        before, shown, self.desk = self.form, self.desk, desk
+        is_same = self.form == before and shown and desk and shown.item.content_hash == desk.item.content_hash
+        if not is_same:
+            self.around, self.looked_up = None, {}
         if self.form != before:
-            self.around = self.told = None
+            self.told = None
         elif self.is_draft_unsaved:
             self.keep_draft()
         if self.form != before or not self.key:
@@ -263,6 +264,21 @@ class Sitting:
         self.coming = item_id
         self.notice = Notice("info", "Undone. The item is in your hands again, with what you had typed.")
 
+    def name_number(self, form: str) -> None:
+        """A press of *Show the AI's*: commit to the number that was typed, and lay the item out whole."""
+        item, value = self.desk.item if self.desk else None, st.session_state.get(self.widget("named"))
+        if form != self.form or item is None or self.doubt:
+            return
+        knew_more = bool(st.session_state.get(self.widget("knew-more")))
+        named = {"item_id": item.id, "fence": item.fence, "knew_more": knew_more}
+        try:
+            desk = reviewing.name_number(**self._mine(), value=math.nan if value is None else value, **named)
+        except ReviewError as refusal:
+            self.notice = Notice("error", str(refusal))
+            return
+        self.around, self.looked_up, self.notice = None, {}, None
+        self._lay(desk)
+
     def skip(self, form: str) -> None:
         """A press of *Skip*: open its inline form."""
         if form == self.form and self.desk is not None and not self.doubt:
@@ -297,6 +313,33 @@ class Sitting:
             self.panel = Outcome.ADJUST
         if name == "code":
             self._suggest_validity()
+        self.keep_draft()
+
+    def said_otherwise(self, form: str, way: str) -> None:
+        """The final value was said another way (``final_value``): work it out, as if it had been typed."""
+        item, value = self.desk.item if self.desk else None, st.session_state.get(self.widget(way))
+        if form != self.form or item is None or item.ai is None or value is None:
+            return
+        final = final_from(way, value, ai=item.ai.value, manual=item.manual.value if item.manual else None)
+        if final is not None:
+            self._set_final(final)
+
+    def damp(self, form: str, keep: float) -> None:
+        """A press of *Use the damped value*: keep that share of the change, and say so in the note."""
+        item, final = self.desk.item if self.desk else None, self.final
+        if form != self.form or item is None or item.ai is None or final is None or self.doubt:
+            return
+        change = final - item.ai.value
+        words = f"Damped to {100 * keep:.0f} % of {amount(change, signed=True)} by track record."
+        note = f"{(self.value('text') or '').strip()} {words}".strip()
+        if len(note) <= LONGEST_NOTE:
+            st.session_state[self.widget("text")] = self.draft["text"] = note
+        self.draft["damped"] = tidy(item.ai.value + keep * change)
+        self._set_final(self.draft["damped"])
+
+    def _set_final(self, final: float) -> None:
+        st.session_state[self.widget("final")] = self.draft["final"] = final
+        self.panel = Outcome.ADJUST
         self.keep_draft()
 
     def _suggest_validity(self) -> None:
@@ -349,6 +392,11 @@ class Sitting:
         return self.desk is not None and self.desk.item.stage is Stage.SECOND
 
     @property
+    def awaits_number(self) -> bool:
+        """Whether the AI's value is hidden until this person has named a number of their own."""
+        return self.desk is not None and self.desk.item.awaits_number
+
+    @property
     def asks_why(self) -> bool:
         """Whether the choice as the form has it comes with a reason: asked always where the AI's value is not shown."""
         return self.is_blind or self.overrides
@@ -356,12 +404,7 @@ class Sitting:
     @property
     def reason(self) -> Reason | None:
         """The reason as the form has it; None while no code is chosen."""
-        fields = {name: self.value(name) for name in REASON_FIELDS}
-        if not fields["code"]:
-            return None
-        dates = {name: date.fromisoformat(text) for name in ("valid_from", "valid_until") if (text := fields[name])}
-        texts = {name: (fields[name] or "").strip() for name in ("text", "source_ref")}
-        return Reason(**{**fields, **dates, **texts, "secondary": tuple(self.value("secondary") or ())})
+        return reason_in(self.draft)
 
     # --- sending -------------------------------------------------------------------------------------------------
 
@@ -375,12 +418,12 @@ class Sitting:
         except OutcomeUnknown:
             self._check(Doubt(item.id, self.key, item))
         except ItemAlreadyDecided as refusal:
-            self.notice = Notice("info", str(refusal), _name(item))
+            self.notice = Notice("info", str(refusal), name_of(item))
             self.coming = NEXT
         except StaleContent as refusal:
             self._lay(reviewing.open_item(**self._mine(), item_id=item.id))
-            changes = _changes(item, self.desk.item) if self.desk else ""
-            self.notice = Notice("warning", f"{refusal} {changes}".strip())
+            changed = changes(item, self.desk.item) if self.desk else ""
+            self.notice = Notice("warning", f"{refusal} {changed}".strip())
         except ClaimNotHeld as refusal:
             self._lay(reviewing.open_item(**self._mine(), item_id=item.id))
             self.notice = Notice("warning", str(refusal))
@@ -392,14 +435,14 @@ class Sitting:
     def _saved(self, decision: Decision, item: Item) -> None:
         self.last, self.saved_at = decision, monotonic()
         until = f" until {self.value('until')}" if decision.outcome is Outcome.DEFER else ""
-        self.notice = Notice("saved", f"Saved: {_said(decision, item)}{until}", _name(item))
+        self.notice = Notice("saved", f"Saved: {said(decision, item)}{until}", name_of(item))
         self.coming = NEXT
 
     # --- a press whose answer never came ---------------------------------------------------------------------------
 
     def _check(self, doubt: Doubt) -> None:
         self.doubt = doubt
-        self.notice = Notice("info", "Checking whether it was saved…", _name(doubt.item) if doubt.item else "")
+        self.notice = Notice("info", "Checking whether it was saved…", name_of(doubt.item) if doubt.item else "")
 
     def resolve(self) -> bool:
         """Learn how the press in doubt ended, and say so; false while the database does not tell."""
@@ -439,7 +482,7 @@ class Sitting:
             return
         self.panel, self.draft = None, {name: self.draft[name] for name in self.draft if not name.startswith("skip_")}
         self.keep_draft()
-        self.notice = Notice("info", f"Skipped: {SKIP_WORDS[reason]}", _name(item))
+        self.notice = Notice("info", f"Skipped: {SKIP_WORDS[reason]}", name_of(item))
         self.coming = NEXT
 
     def _reopen(self) -> None:
@@ -454,7 +497,9 @@ class Sitting:
             self.notice = Notice("error", str(refusal))
             return
         self.panel = None
-        self.notice = Notice("info", f"Reopened for round {round_}; the earlier decision stays on record", _name(item))
+        self.notice = Notice(
+            "info", f"Reopened for round {round_}; the earlier decision stays on record", name_of(item)
+        )
         self.coming = item.id
 
     def _choice(self, item: Item, outcome: Outcome) -> Choice:
@@ -488,26 +533,3 @@ def sitting(database: Database, person_id: int, workflow: Workflow) -> Sitting:
     st.session_state["sitting"] = fresh = Sitting(database, person_id, workflow)
     held.remember(fresh)
     return fresh
-
-
-def _name(item: Item) -> str:
-    return f"{item.series} · {item.period}"
-
-
-def _said(decision: Decision, item: Item) -> str:
-    words = OUTCOME_WORDS[decision.outcome] if decision.outcome else "Undo"
-    if decision.final_value is None:
-        return words
-    # Whether the second of two agreed with the first is not told: it could be undone and tried again.
-    waits = decision.is_provisional and item.stage is Stage.FIRST
-    then = ". Somebody else reviews it too, before it counts" if waits else ""
-    return f"{words}, {amount(decision.final_value, item.unit)}{then}"
-
-
-def _changes(before: Item, after: Item) -> str:
-    pairs = (("The AI forecast", before.ai, after.ai), ("The manual forecast", before.manual, after.manual))
-    return " ".join(
-        f"{whose} was {amount(old.value if old else None)} and is {amount(new.value if new else None)} now."
-        for whose, old, new in pairs
-        if (old.value if old else None) != (new.value if new else None)
-    )

@@ -9,6 +9,7 @@ import streamlit as st
 from review_queue.items import SkipReason
 from storage.serving import FOR_GOOD, SKIPPED_FOR
 from workbench.choice_form import confirm_buttons, field
+from workbench.parts import chip
 from workbench.sitting import SKIP_WORDS, Sitting
 
 NOT_AGAIN = "It goes to others, and not to you again."
@@ -25,7 +26,7 @@ def skip_form(here: Sitting) -> None:
             st.pills,
             "Why do you skip it?",
             options=list(SKIP_WORDS),
-            format_func=SKIP_WORDS.__getitem__,
+            format_func=lambda reason: chip(SKIP_WORDS[reason]),
             required=True,
         )
         field(here, "skip_note", st.text_input, "Note", live=True, max_chars=2000, placeholder=_asked(here))

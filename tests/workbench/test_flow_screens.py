@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -64,23 +63,6 @@ def place_page() -> None:
     from workbench.paging import place_in_link
 
     st.text(repr(place_in_link()))
-
-
-@pytest.fixture
-def open_as(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., AppTest]]:
-    """Open a page as somebody."""
-    monkeypatch.setenv("WORKBENCH_DATABASE_URL", database_url)
-    settings.cache_clear()
-
-    def opened(page: Callable[[], None], person_id: int = 0, **link: str) -> AppTest:
-        at = AppTest.from_function(page, default_timeout=60)
-        at.session_state["person_id"] = person_id
-        for name, value in link.items():
-            at.query_params[name] = value
-        return at.run()
-
-    yield opened
-    settings.cache_clear()
 
 
 @pytest.fixture

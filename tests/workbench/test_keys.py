@@ -7,7 +7,7 @@ from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
-from workbench import keys, review_card
+from workbench import keys
 
 ROOT = Path(__file__).parents[2]
 

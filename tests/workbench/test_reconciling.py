@@ -256,9 +256,7 @@ def test_whoever_is_overturned_gone_stale_or_withdrawn_is_told(database, workflo
         "Otto withdrew your submission of 2026-12: Too early.",
         "Otto set acme · 2026-12 to 1,250 in the place of your 1,200.",
     ]
-    assert news_of(database, other) == [
-        "acme · 2026-12, which you had overridden, is back. The AI forecast was 1,000 and is 1,100 now."
-    ]
+    assert news_of(database, other) == ["acme · 2026-12, which you had overridden, is back: a number has moved since."]
 
 
 # --- timing shifts -------------------------------------------------------------------------------------------------
