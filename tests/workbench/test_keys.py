@@ -23,7 +23,6 @@ def test_every_key_of_the_pages_is_on_the_sheet() -> None:
 
     assert written
     assert written | set(keys.OUTCOME_KEYS.values()) <= sheet
-    assert review_card.SHORTCUTS == keys.OUTCOME_KEYS
 
 
 def test_no_key_is_given_to_two_things_on_one_page() -> None:
