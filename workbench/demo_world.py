@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from review_queue.workflows import Policy
+from review_queue.workflows import ModelCard, Policy
 
 
 class Habit(StrEnum):
@@ -196,6 +196,12 @@ class World:
             materiality=10.0,
             sla_hours=32,
             review_minutes=6,
+            model_card=ModelCard(
+                uses="Two years of shipments by account and product line: level, growth and season.",
+                good_at="Steady accounts with a year of history behind them.",
+                weak_at="It sees no contracts, campaigns, prices or stock-outs, and learns of a lost account a month late.",
+                override_when="You know of something that has not happened before, with a date and somebody to ask.",
+            ),
             scope={
                 "region": tuple(region.name for region in self.regions),
                 "territory": tuple(name for region in self.regions for name in region.territories),

@@ -83,8 +83,8 @@ def _card(here: Sitting, user: Principal) -> None:
         return
     item = here.desk.item
     st.query_params.update(item=str(item.id), workflow=item.workflow_key)
+    _header(item)  # before anything is read: it is what tells that this is another item
     around = here.surroundings()
-    _header(item)
     item_story(here, item, here.story())
     _figures(here, item, around)
     if here.desk.mine:

@@ -12,13 +12,17 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, sync_playwright
+from sqlalchemy import func, select
 
+from review_queue.items import State
 from storage import schema
 from storage.engine import open_database
+from storage.tables import items
 from tests.browser.steps import Workbench, serving, settled, sign_in
 from workbench import demo
 
@@ -38,9 +42,9 @@ def _first_item(page: Page) -> None:
 def _adjusted(page: Page) -> None:
     _first_item(page)
     page.get_by_role("button", name="Adjust").click()
-    final = page.get_by_role("spinbutton", name="Final", exact=True)
-    final.fill(str(round(float(final.input_value() or 100) * 1.2)))
-    final.press("Tab")
+    change = page.get_by_role("spinbutton", name="Change in %")
+    change.fill("15")
+    change.press("Tab")
     page.get_by_text("What do you know that the AI does not?").wait_for()
     page.get_by_role("radio", name="Customer commitment").click()
     page.get_by_text("Evidence asked").wait_for()
@@ -66,11 +70,12 @@ class Picture:
     before: Callable[[Page], None] = _nothing
 
 
+#: ``{item}`` is an open item with both forecasts far apart.
 PICTURES = (
     Picture("my-desk", "/"),
-    Picture("review", "/review", before=_first_item),
-    Picture("review-adjust", "/review", before=_adjusted),
-    Picture("review-model", "/review", before=_card),
+    Picture("review", "/review?item={item}", before=_first_item),
+    Picture("review-adjust", "/review?item={item}", before=_adjusted),
+    Picture("review-model", "/review?item={item}", before=_card),
     Picture("queue", "/queue"),
     Picture("reconcile", "/reconcile"),
     Picture("decisions", "/receipt"),
@@ -84,26 +89,29 @@ PICTURES = (
 def main(folder: Path, names: list[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     wanted = [picture for picture in PICTURES if not names or picture.name in names]
-    with _organisation() as workbench, sync_playwright() as playwright:
+    with _organisation() as (workbench, item), sync_playwright() as playwright:
         found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
         for picture in wanted:
-            for screen, size in SCREENS.items():
-                for theme in THEMES:
-                    _take(browser, workbench, picture, folder / f"{picture.name}-{screen}-{theme}.png", size, theme)
+            for (screen, size), theme in product(SCREENS.items(), THEMES):
+                file = folder / f"{picture.name}-{screen}-{theme}.png"
+                _take(browser, workbench, replace(picture, path=picture.path.format(item=item)), file, size, theme)
         browser.close()
 
 
 @contextmanager
-def _organisation() -> Iterator[Workbench]:
+def _organisation() -> Iterator[tuple[Workbench, int]]:
     with tempfile.TemporaryDirectory() as scratch:
         url = f"sqlite:///{scratch}/workbench.db"
         database = open_database(url)
         schema.upgrade(database)
         demo.load(database)
+        with database.reading() as session:
+            apart = select(items.c.id).where(items.c.state == State.READY, items.c.level == 0, items.c.u.is_not(None))
+            item = session.execute(apart.order_by(func.abs(items.c.u - 2.2)).limit(1)).scalar_one()
         database.engine.dispose()
         with serving(url, Path(scratch)) as workbench:
-            yield workbench
+            yield workbench, item
 
 
 def _take(
