@@ -199,7 +199,7 @@ class World:
             model_card=ModelCard(
                 uses="Two years of shipments by account and product line: level, growth and season.",
                 good_at="Steady accounts with a year of history behind them.",
-                weak_at="It sees no contracts, campaigns, prices or stock-outs, and learns of a lost account a month late.",
+                weak_at="It sees no contracts, campaigns, prices or stock-outs, and learns late of lost accounts.",
                 override_when="You know of something that has not happened before, with a date and somebody to ask.",
             ),
             scope={
