@@ -17,7 +17,7 @@ if workflow is None:
     st.stop()
 desk = reads.my_desk(database(), person_id=user.person_id, workflow_id=workflow.id)
 
-for column, lane in zip(st.columns(3, border=True), Lane, strict=True):
+for column, lane in zip(st.columns(3, border=True, wrap=False, gap="xsmall"), Lane, strict=True):
     column.metric(lane.title, at_most(desk.waiting[lane]))
 st.markdown(in_a_sentence(desk))
 

@@ -52,6 +52,7 @@ MENTION_COLUMNS = {
     "series": "Series",
     "period": st.column_config.TextColumn("Period", width=75),
 }
+FIELD_PIXELS = 160
 TALL = 12  #: rows, from which a table scrolls inside itself
 TALL_PIXELS = 640
 GROUPS = {
@@ -247,25 +248,20 @@ def _decisions(title: str, decided: pd.DataFrame) -> None:
 
 def queue_filter(segments: dict[str, str], *, person_id: int) -> tuple[Filter, str]:
     """The filter row, kept in the link: what to keep, and the column to group by ("none" for no groups)."""
-    lanes, states, bands, place, search, group, mine = st.columns(7, vertical_alignment="bottom")
     kept_in_link: dict[str, Any] = {"bind": "query-params", "on_change": back_to_first}
-    anything: dict[str, Any] = {"placeholder": "Any"} | kept_in_link
+    field: dict[str, Any] = {"width": FIELD_PIXELS} | kept_in_link
+    anything = {"placeholder": "Any"} | field
     lane_names = {str(lane.value): lane.title for lane in Lane}
-    with lanes:
+    names = [state.value for state in OPEN_STATES]
+    readable = {name: path for path, name in segments.items()}
+    with st.container(horizontal=True, vertical_alignment="bottom"):  # as many in a row as fit, on a phone two
         kept = st.multiselect("Lane", lane_names, format_func=lane_names.get, key="lane", **anything)
-    with states:
-        names = [state.value for state in OPEN_STATES]
         standing = st.multiselect("State", names, format_func=_spaced, key="state", **anything)
-    with bands:
         apart = st.multiselect("Band", [band.value for band in Band], format_func=_spaced, key="band", **anything)
-    with place:
-        readable = {name: path for path, name in segments.items()}
         segment = st.selectbox("Segment", list(readable), index=None, key="segment", **anything)
-    with search:
-        part = st.text_input("Search", key="search", type="search", live="300ms", **kept_in_link)
-    with group:
-        by = st.selectbox("Group by", list(GROUPS), format_func=GROUPS.get, key="group", bind="query-params")
-    with mine:
+        part = st.text_input("Search", key="search", type="search", live="300ms", **field)
+        groups: dict[str, Any] = {"key": "group", "bind": "query-params", "width": FIELD_PIXELS}
+        by = st.selectbox("Group by", list(GROUPS), format_func=GROUPS.get, **groups)
         own = st.toggle("Assigned to me", key="mine", **kept_in_link)
     wanted = Filter(
         lanes=tuple(Lane(int(lane)) for lane in kept),

@@ -32,6 +32,7 @@ KINDS_TOLD = (
     "Direct: somebody decided this number. Indirect: it is the other half of a timing shift decided elsewhere. "
     "Calculated: nobody decided; the AI's value stands, or the manual one where there is none."
 )
+METRIC_PIXELS = 132
 ROW_PIXELS, MOST_ROWS = 31, 24  #: from which a table scrolls inside itself
 _number = st.column_config.NumberColumn
 
@@ -73,7 +74,7 @@ def headline(seen: Reconciliation, unit: str) -> None:
     shown = (
         ("AI forecast", amount(_known(whole["ai"])), ""),
         ("Manual forecast", amount(_known(whole["manual"])), ""),
-        ("Final", amount(_known(whole["plan"])), _against(whole["plan"], whole["ai"], "the AI")),
+        ("Final", amount(_known(whole["plan"])), _against(whole["plan"], whole["ai"], "AI")),
         ("Last period", amount(_known(whole["last"])), ""),
         ("Net gap", amount(_known(whole["net"]), signed=True), f"gross {amount(_known(whole['gross']))}"),
         (
@@ -82,9 +83,11 @@ def headline(seen: Reconciliation, unit: str) -> None:
             f"{whole['share'] or 0:.0%}" if whole["items"] else "",
         ),
     )
-    for column, (label, value, below) in zip(st.columns(6, border=True), shown, strict=True):
-        column.metric(label, plain(value))
-        column.caption(below or "\u00a0")
+    with st.container(horizontal=True):  # as many in a row as fit, on a phone two
+        for label, value, below in shown:
+            with st.container(border=True, width=METRIC_PIXELS, gap=None):
+                st.metric(label, plain(value))
+                st.caption(below or "\u00a0")
     st.caption(plain(f"All in {unit}. Where nobody decided, the plan takes {_take(seen).words}."))
 
 
@@ -423,7 +426,7 @@ def _take(seen: Reconciliation | None) -> Take:
 def _against(value: float, other: float, whom: str) -> str:
     if pd.isna(value) or pd.isna(other) or value == other:
         return ""
-    return f"{amount(value - other, signed=True)} against {whom}"
+    return f"{amount(value - other, signed=True)} vs {whom}"
 
 
 def _known(value: float) -> float | None:

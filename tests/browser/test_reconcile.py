@@ -54,7 +54,7 @@ def test_a_period_is_changed_at_the_leaf_submitted_and_locked(workbench: Workben
     settled(page)
     page.get_by_role("button", name="Save changes").click()
     expect(page.get_by_text("Saved: 1 final value.")).to_be_visible()
-    expect(page.get_by_text("+200 against the AI")).to_be_visible()
+    expect(page.get_by_text("+200 vs AI")).to_be_visible()
 
     page.get_by_role("button", name="Submit", exact=True).click()
     expect(page.get_by_text("Submitted.")).to_be_visible()
