@@ -228,7 +228,7 @@ def _more(here: Sitting) -> None:
 def _choice(here: Sitting, name: str, label: str, words: Mapping[Any, str]) -> None:
     """One of a few, all in sight."""
     labels = {value: chip(word) for value, word in words.items()}
-    field(here, name, st.segmented_control, label, options=list(labels), format_func=labels.get)
+    field(here, name, st.segmented_control, label, options=list(labels), format_func=labels.get, wrap=True)
 
 
 def confirm_buttons(here: Sitting, says: str) -> None:
