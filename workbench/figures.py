@@ -8,7 +8,7 @@ import streamlit as st
 
 from review_queue.items import Band, Forecast, Item
 from review_queue.misses import Misses, comparison
-from workbench.miss_strip import in_words, key_to, miss_strip
+from workbench.miss_strip import HEIGHT, in_words, key_to, miss_strip
 from workbench.parts import amount, local_time, plain, untrusted_text
 
 BAND_WORDS = {
@@ -56,7 +56,8 @@ def gap_figure(item: Item, misses: Misses | None, *, final: float | None) -> Non
     )
     if misses is None or gap.gap is None:
         return
-    st.altair_chart(miss_strip(item, misses, final=final), alt=in_words(item, misses))
+    with st.container(height=HEIGHT, border=False):  # kept free, or the buttons below move away under the hand
+        st.altair_chart(miss_strip(item, misses, final=final), alt=in_words(item, misses))
     _small(
         comparison(gap.gap, misses),
         key_to(item, misses),
