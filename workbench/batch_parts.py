@@ -162,13 +162,13 @@ def _look(here: _Here, preview: Preview, item: Item, *, is_seen: bool) -> None:
         return
     with panel:
         ai, gap, manual = st.columns(3, border=True)
+        around = reads.surroundings(here.database, person_id=here.person_id, item=item)
         with ai:
             ai_figure(item)
         with gap:
-            gap_figure(item)
+            gap_figure(item, around.misses, final=None)
         with manual:
             manual_figure(item)
-        around = reads.surroundings(here.database, person_id=here.person_id, item=item)
         chart = item_chart(item, around, final=None)
         st.altair_chart(chart, key=f"{key}-chart", alt=f"History of this series with both forecasts for {item.period}")
         if item.ai and item.ai.rationale:

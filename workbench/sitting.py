@@ -38,7 +38,7 @@ from workbench import held, reads
 from workbench.actions import assigning, resolving, reviewing
 from workbench.actions.again import patience
 from workbench.actions.reviewing import Desk
-from workbench.final_value import final_from, tidy
+from workbench.final_value import final_from, shown_as, tidy
 from workbench.parts import amount
 from workbench.press_words import OUTCOME_WORDS as OUTCOME_WORDS  # the screen's parts know these from here
 from workbench.press_words import SKIP_WORDS as SKIP_WORDS
@@ -57,6 +57,8 @@ NEXT = 0
 #: Seconds for which a press waits for a doubtful commit in silence; then the page says that it is checking.
 IN_SILENCE = 2.0
 LONGEST_NOTE = 2000  #: characters
+#: Seconds in which the browser may still send what a field showed before it was moved by another one.
+ECHO = 2.0
 #: What passes by itself: the page stays as it is meanwhile.
 PASSING = (DatabaseAway, DatabaseBusy, OutcomeUnknown, ServerStopping)
 
@@ -99,6 +101,7 @@ class Sitting:
     around: Surroundings | None = None  #: of the item that lies open, as last read
     told: Story | None = None  #: of the item that lies open, as last read
     looked_up: dict[Any, Any] = field(default_factory=dict)  #: what was read once for the item that lies open
+    final_before: tuple[float | None, float] = (None, -math.inf)  #: what stood in *Final* until then (process's clock)
     coming: int | None = None  #: the item to lay out when the card is drawn next; ``NEXT`` for whichever is next
 
     @property
@@ -308,6 +311,8 @@ class Sitting:
         if form != self.form:
             return
         value = st.session_state.get(self.widget(name))
+        if name == "final":
+            self.final_before = self.final, monotonic()
         self.draft[name] = value.isoformat() if isinstance(value, date) else value
         if name == "final" and self.panel is None:
             self.panel = Outcome.ADJUST
@@ -318,11 +323,23 @@ class Sitting:
     def said_otherwise(self, form: str, way: str) -> None:
         """The final value was said another way (``final_value``): work it out, as if it had been typed."""
         item, value = self.desk.item if self.desk else None, st.session_state.get(self.widget(way))
-        if form != self.form or item is None or item.ai is None or value is None:
+        if form != self.form or item is None or item.ai is None or value is None or self._is_echo(way, value):
             return
         final = final_from(way, value, ai=item.ai.value, manual=item.manual.value if item.manual else None)
         if final is not None:
             self._set_final(final)
+
+    def _is_echo(self, way: str, value: float) -> bool:
+        """Whether nobody moved this field: the browser only sends back what it shows, or showed a moment ago."""
+        if value == self._shown(way, self.final):
+            return True
+        return monotonic() - self.final_before[1] < ECHO and value == self._shown(way, self.final_before[0])
+
+    def _shown(self, way: str, final: float | None) -> float | None:
+        item = self.desk.item if self.desk else None
+        if item is None or item.ai is None or final is None:
+            return None
+        return shown_as(way, final, ai=item.ai.value, manual=item.manual.value if item.manual else None)
 
     def damp(self, form: str, keep: float) -> None:
         """A press of *Use the damped value*: keep that share of the change, and say so in the note."""
@@ -338,6 +355,7 @@ class Sitting:
         self._set_final(self.draft["damped"])
 
     def _set_final(self, final: float) -> None:
+        self.final_before = self.final, monotonic()
         st.session_state[self.widget("final")] = self.draft["final"] = final
         self.panel = Outcome.ADJUST
         self.keep_draft()

@@ -160,7 +160,7 @@ def test_routine_items_are_looked_at_as_chance_says_and_confirmed_together(workb
         settled(page)
         page.get_by_test_id("stExpander").nth(number).locator("summary").click()
         expect(page.get_by_text(f"({number + 1} of 2 opened)")).to_be_visible()
-        expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(number + 1)
+        expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(2 * (number + 1))
     page.reload()
     expect(page.get_by_text("(2 of 2 opened)")).to_be_visible()
     settled(page)

@@ -67,3 +67,37 @@ def test_the_second_half_of_a_double_click_decides_nothing_of_the_item_that_came
     assert sitting.notice.kind == "saved"  # what was said of the first still stands
     sitting.saved_at -= 0.6
     assert press_what_lies_open() == 2
+
+
+@pytest.fixture
+def adjusting(database, monkeypatch) -> tuple[Sitting, dict[str, object]]:
+    """An item of 1,000 by the AI and 1,600 by hand, with 1,250 typed over the AI's, and what the browser then sends."""
+    workflow = a_workflow(database)
+    bring_in(database, workflow, forecasts(1, step=600))
+    sitting = Sitting(database, a_person(database, "Ada", Role.REVIEWER), workflow)
+    sitting.arrive(None)
+    sent: dict[str, object] = {}
+    monkeypatch.setattr("workbench.sitting.st.session_state", sent)
+    sent[sitting.widget("final")] = 1250.0
+    sitting.typed(sitting.form, "final")
+    return sitting, sent
+
+
+@pytest.mark.parametrize(("way", "shown"), [("between", 40.0), ("between", 0.0), ("percent", 25.0), ("percent", 0.0)])
+def test_a_field_that_only_shows_the_final_value_another_way_never_moves_it(adjusting, way, shown):
+    sitting, sent = adjusting
+
+    sent[sitting.widget(way)] = shown  # what it shows now, rounded to its steps, or showed a moment ago
+    sitting.said_otherwise(sitting.form, way)
+
+    assert sitting.final == 1250.0
+
+
+@pytest.mark.parametrize(("way", "moved", "final"), [("between", 50.0, 1300.0), ("percent", 10.0, 1100.0)])
+def test_a_field_that_somebody_moves_does(adjusting, way, moved, final):
+    sitting, sent = adjusting
+
+    sent[sitting.widget(way)] = moved
+    sitting.said_otherwise(sitting.form, way)
+
+    assert sitting.final == final
