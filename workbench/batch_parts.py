@@ -16,8 +16,9 @@ from storage.workflows import Workflow
 from workbench import reads
 from workbench.actions import confirming
 from workbench.actions.confirming import Confirmed, Preview
-from workbench.figures import ai_figure, gap_figure, manual_figure
-from workbench.item_chart import item_chart
+from workbench.figures import ai_figure, gap_figure, gap_scale, manual_figure
+from workbench.filled_charts import draw
+from workbench.item_chart import in_words, item_chart
 from workbench.parts import counted, left_out, plain, untrusted_text
 
 OPEN = "batch"  #: what the link says while a batch is open
@@ -166,11 +167,10 @@ def _look(here: _Here, preview: Preview, item: Item, *, is_seen: bool) -> None:
         with ai:
             ai_figure(item)
         with gap:
-            gap_figure(item, around.misses, final=None)
+            gap_scale(gap_figure(item, around.misses), item, around.misses, final=None)
         with manual:
             manual_figure(item)
-        chart = item_chart(item, around, final=None)
-        st.altair_chart(chart, key=f"{key}-chart", alt=f"History of this series with both forecasts for {item.period}")
+        draw(item_chart(item, around, final=None), alt_text=in_words(item, around, final=None))
         if item.ai and item.ai.rationale:
             untrusted_text(item.ai.rationale, limit=400)
 

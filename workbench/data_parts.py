@@ -160,7 +160,7 @@ def past_imports(user: Principal, workflow: Workflow) -> None:
     st.subheader("Imports")
     found = importing.list_imports(database(), person_id=user.person_id, workflow_key=workflow.key)
     if found.empty:
-        st.caption("Nothing has come in yet. Start with history or forecasts above, or with the command *workbench import*.")
+        st.caption("Nothing has come in yet. Start with history or forecasts above, or on the command line.")
         return
     st.dataframe(
         found,

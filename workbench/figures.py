@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import streamlit as st
 
 from review_queue.items import Band, Forecast, Item
 from review_queue.misses import Misses, comparison
+from workbench.filled_charts import draw
 from workbench.miss_strip import HEIGHT, in_words, key_to, miss_strip
 from workbench.parts import amount, local_time, plain, untrusted_text
 
@@ -39,10 +41,11 @@ def ai_figure(item: Item, withheld: str = "") -> None:
     )
 
 
-def gap_figure(item: Item, misses: Misses | None, *, final: float | None) -> None:
-    """How far the two are apart, which is what a review is about: in money, in usual misses, in a word, on a scale.
+def gap_figure(item: Item, misses: Misses | None) -> Any:
+    """How far the two are apart, which is what a review is about: in money, in usual misses, in a word.
 
-    ``final``: the value as typed, to be shown on the scale too; None while nothing was typed.
+    Returns:
+        The place kept for the scale, for ``gap_scale``; None where there is none.
     """
     gap = item.divergence
     counted_in = item.unit if item.value_per_unit == 1 else item.currency or ""
@@ -55,14 +58,24 @@ def gap_figure(item: Item, misses: Misses | None, *, final: float | None) -> Non
         delta_description=plain(BAND_WORDS[gap.band]),
     )
     if misses is None or gap.gap is None:
-        return
-    with st.container(height=HEIGHT, border=False):  # kept free, or the buttons below move away under the hand
-        st.altair_chart(miss_strip(item, misses, final=final), alt=in_words(item, misses))
+        return None
+    place = st.container(height=HEIGHT, border=False)  # kept free, or the buttons below move away under the hand
     _small(
         comparison(gap.gap, misses),
         key_to(item, misses),
         " · ".join(filter(None, ("Outside the AI's range" * gap.outside_interval, _newer(item.ai, item.manual)))),
     )
+    return place
+
+
+def gap_scale(place: Any, item: Item, misses: Misses | None, *, final: float | None) -> None:
+    """The gap on a scale of the AI's past misses, in the place kept for it.
+
+    ``final``: the value as typed, to be shown on the scale too; None while nothing was typed.
+    """
+    if place is not None and misses is not None:
+        with place:
+            draw(miss_strip(item, misses, final=final), alt_text=in_words(item, misses))
 
 
 def manual_figure(item: Item) -> None:

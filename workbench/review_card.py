@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import partial
+from time import sleep
+from typing import Any
 
 import streamlit as st
 
@@ -18,7 +20,8 @@ from storage.workflows import Workflow
 from workbench import evidence, keys, reads
 from workbench.actions import reviewing
 from workbench.choice_form import button, choice_form
-from workbench.figures import ai_figure, gap_figure, manual_figure, naive_figure
+from workbench.figures import ai_figure, gap_figure, gap_scale, manual_figure, naive_figure
+from workbench.filled_charts import draw
 from workbench.item_chart import in_words, item_chart
 from workbench.item_story import item_story
 from workbench.lists import receipt_button
@@ -29,6 +32,8 @@ from workbench.reopen_form import reopen_form
 from workbench.sitting import NEXT, OUTCOME_WORDS, PASSING, REOPEN, SKIP, Sitting, sitting
 from workbench.skip_form import skip_form
 
+#: Seconds. Streamlit sends what was drawn every ten milliseconds.
+SENT_AFTER = 0.015
 LONGEST_ID = 18  #: digits
 #: The outcomes whose inline form is about the final value.
 VALUED = (Outcome.ADJUST, Outcome.KEEP_MANUAL)
@@ -86,14 +91,16 @@ def _card(here: Sitting, user: Principal) -> None:
     _header(item)  # before anything is read: it is what tells that this is another item
     around = here.surroundings()
     item_story(here, item, here.story())
-    _figures(here, item, around)
+    scale = _figures(here, item, around)
     if here.desk.mine:
         _buttons(here, item)
         _form(here, item)
     else:
         _to_read(here, user, item)
+    _let_it_be_painted()
     final = _typed(here)
-    st.altair_chart(item_chart(item, around, final=final), alt=in_words(item, around, final=final))
+    gap_scale(scale, item, around.misses, final=final)
+    draw(item_chart(item, around, final=final), alt_text=in_words(item, around, final=final))
     evidence.panels(here, item, around)
 
 
@@ -152,14 +159,20 @@ def _badge(item: Item) -> None:
         st.badge(item.standing.lane.title, color="gray" if item.standing.lane is Lane.ROUTINE else "blue")
 
 
-def _figures(here: Sitting, item: Item, around: Surroundings) -> None:
+def _let_it_be_painted() -> None:
+    """Pause for as long as the server takes to send on what was drawn: charts hold the browser up, and come after."""
+    sleep(SENT_AFTER)
+
+
+def _figures(here: Sitting, item: Item, around: Surroundings) -> Any:
+    """The numbers side by side; the place kept for the scale of the gap, if there is one."""
     if here.awaits_number:
         naive, manual = st.columns(2, border=True)
         with naive:
             naive_figure(item, around.naive)
         with manual:
             manual_figure(item)
-        return
+        return None
     if here.is_blind:
         naive, manual, final = st.columns([4, 4, 4], border=True)
         with naive:
@@ -168,11 +181,11 @@ def _figures(here: Sitting, item: Item, around: Surroundings) -> None:
             manual_figure(item)
         with final:
             _final(here, item)
-        return
+        return None
     # The gap comes first, widest and framed: it is what is decided about, and on a phone what is seen.
     gap, numbers, last = st.columns([5, 6, 3])
     with gap, st.container(border=True):
-        gap_figure(item, around.misses, final=_typed(here))
+        scale = gap_figure(item, around.misses)
     with numbers:
         ai, manual = st.columns(2, wrap=False)  # two numbers to compare stay side by side on a phone
         with ai:
@@ -181,6 +194,7 @@ def _figures(here: Sitting, item: Item, around: Surroundings) -> None:
             manual_figure(item)
     with last:
         _final(here, item)
+    return scale
 
 
 def _typed(here: Sitting) -> float | None:

@@ -54,17 +54,17 @@ def saved_views(user: Principal, database: Database, workflow: Workflow, segment
     now = filter_now()
     st.session_state[VIEW] = chosen = next((view.id for view in views.values() if view.link == now), None)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.selectbox(
-            "View",
-            list(views),
-            format_func=lambda view_id: _named(views[view_id], user),
-            key=VIEW,
-            placeholder="Choose a view" if views else "No view is saved yet",
-            on_change=_choose,
-            args=(views,),
-            disabled=not views,
-            width=280,
-        )
+        if views:
+            st.selectbox(
+                "View",
+                list(views),
+                format_func=lambda view_id: _named(views[view_id], user),
+                key=VIEW,
+                placeholder="Choose a view",
+                on_change=_choose,
+                args=(views,),
+                width=280,
+            )
         _save(user, database, workflow, now)
         if chosen is not None and views[chosen].owner_id == user.person_id:
             asked = (database, user.person_id, views[chosen])
