@@ -10,7 +10,7 @@ ARGS ?=
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types format migration requirements crash states defects bench-import bench-click bench-queue clean
+.PHONY: help run test check lint types format migration requirements pictures crash states defects bench-import bench-click bench-queue clean
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -56,6 +56,9 @@ crash: N ?= 2000
 
 defects: $(VENV)/installed-dev ## Break the product on purpose, and see each defect caught
 	@$(PYTHON) -m tests.crash.defects
+
+pictures: $(VENV)/installed-dev ## Take a picture of every page, light and dark, at 1280 and 390 pixels: make pictures PAGES="review queue"
+	@$(PYTHON) -W ignore -m tests.browser.pictures docs/pictures $(PAGES)
 
 bench-import: $(VENV)/installed-dev ## Rows per second of an import, beside a bare bulk insert
 	@$(PYTHON) benchmarks/import_speed.py

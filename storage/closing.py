@@ -14,7 +14,7 @@ from review_queue.items import State
 from review_queue.reconciling import Take
 from storage import bulk
 from storage.engine import database_time
-from storage.tables import cycles, items, people, snapshot_rows, snapshots, submissions
+from storage.tables import cycles, items, people, series, snapshot_rows, snapshots, submissions
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +151,20 @@ def hold_items(session: Session, workflow_id: int, period: str) -> None:
     """Lock the period's items in the order of their ids, so that no decision falls into the closing."""
     wanted = select(items.c.id).where(items.c.workflow_id == workflow_id, items.c.period == period)
     session.execute(wanted.order_by(items.c.id).with_for_update())
+
+
+def in_hand(session: Session, workflow_id: int, period: str) -> dict[int, str]:
+    """Who has items of the period in hand: person → the names of their series."""
+    rows = session.execute(
+        select(items.c.claimed_by, series.c.key)
+        .join(series, series.c.id == items.c.series_id)
+        .where(items.c.workflow_id == workflow_id, items.c.period == period, items.c.state == State.CLAIMED)
+        .order_by(items.c.id)
+    )
+    found: dict[int, list[str]] = {}
+    for person_id, name in rows:
+        found.setdefault(person_id, []).append(name)
+    return {person_id: ", ".join(names) for person_id, names in found.items()}
 
 
 def lock(

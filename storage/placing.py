@@ -321,7 +321,8 @@ def _with_forecasts(facts: pd.DataFrame, standing: pd.DataFrame) -> pd.DataFrame
     found = facts.copy()
     for name, column in (("ai", "value"), ("ai_low", "low"), ("ai_high", "high"), ("ai_level", "level")):
         found[name] = facts["id"].map(ai[column]).astype("float64")
-    found["ai_made_at"] = facts["id"].map(pd.to_datetime(ai["made_at"], utc=True))
+    made_at = dict(zip(ai.index.tolist(), ai["made_at"].tolist(), strict=True))
+    found["ai_made_at"] = pd.to_datetime(facts["id"].map(made_at), utc=True)
     found["manual"] = facts["id"].map(manual.set_index("item_id")["value"]).astype("float64")
     return found
 

@@ -34,7 +34,7 @@ from storage.tables import (
 from storage.tree import path_of
 from storage.workflows import Workflow
 
-COLUMNS = ["id", "decided_at", "decided_by", "series", "period", "outcome", "ai", "manual", "final", "reason"]
+COLUMNS = ["id", "decided_at", "decided_by", "series", "period", "outcome", "ai", "manual", "final", "reason", "stands"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +180,7 @@ def listed(
         wanted.append(series.c.key.icontains(search, autoescape=True))
     if outcomes:
         wanted.append(decisions.c.outcome.in_(outcomes))
+    later = decisions.alias("later")
     rows = session.execute(
         select(
             decisions.c.id,
@@ -192,6 +193,7 @@ def listed(
             decisions.c.manual_value,
             decisions.c.final_value,
             decisions.c.reason_code,
+            ~exists().where(later.c.supersedes_id == decisions.c.id),
         )
         .join(items, items.c.id == decisions.c.item_id)
         .join(series, series.c.id == items.c.series_id)

@@ -86,8 +86,13 @@ def _found(found: pd.DataFrame) -> None:
         "manual": _number("Manual", format="localized"),
         "final": _number("Final", format="localized"),
         "reason": "Reason",
+        "stands": "No longer stands",
     }
-    shown = found.assign(outcome=found["outcome"].map(_outcome), reason=found["reason"].map(_code))
+    shown = found.assign(
+        stands=found["stands"].map({True: "", False: "undone or replaced"}),
+        outcome=found["outcome"].map(_outcome),
+        reason=found["reason"].map(_code),
+    )
     row = selected_row(shown, columns, key="decisions", alt="The last decisions", ids=found["id"])
     if row is not None:
         open_receipt(int(found.iloc[row]["id"]))
@@ -225,7 +230,10 @@ def _screen(told: Receipt) -> None:
     rows = [
         ("How it was shown", MODES.get(shown.mode, shown.mode)),
         ("Lane and score", f"{shown.lane.title}, {shown.score:.1f} of 100"),
-        ("Waiting then", "unknown" if shown.queue_length is None else counted(shown.queue_length, "item")),
+        (
+            "Waiting when the page was opened",
+            "unknown" if shown.queue_length is None else counted(shown.queue_length, "item"),
+        ),
         ("Deadline", _deadline(shown.hours_to_deadline)),
         ("Policy", f"version {shown.policy_version}, owner {shown.owner or 'nobody'}"),
     ]
@@ -241,7 +249,7 @@ def _deadline(hours: float | None) -> str:
     if hours is None:
         return "none"
     days = f"{abs(hours) / 24:.1f} days" if abs(hours) >= 48 else f"{abs(hours):.1f} hours"
-    return f"{days} ahead" if hours >= 0 else f"{days} overdue"
+    return f"{days} ahead, by the calendar" if hours >= 0 else f"{days} overdue, by the calendar"
 
 
 # --- what has happened since ---------------------------------------------------------------------------------------

@@ -193,8 +193,9 @@ class ReconcileDesk:
         """A press of *Lock period*, or of *Cancel* below what it says."""
         self.is_locking, self.said = wanted, None
 
-    def lock(self, take: Take, open_items: int) -> None:
-        """A press of the button that locks for good."""
+    def lock(self, open_items: int) -> None:
+        """A press of the button that locks for good, by what is chosen at that moment, drawn again or not."""
+        take = st.session_state.get(f"take-{self.period}") or Take.AI
         note = st.session_state.get(f"lock-note-{self.period}") or ""
         asked = {**self._mine(), "period": self.period, "take": take, "open_items": open_items, "note": note}
         self._press(f"{self.period} is locked.", lambda: reconciling.lock_period(**asked))

@@ -59,13 +59,14 @@ def standing(seen: Reconciliation) -> None:
             st.caption(
                 plain(f"by {cycle.locked_by}, {local_time(cycle.locked_at)}. The numbers below are as they were.")
             )
-        elif seen.submissions:
-            st.badge("Submitted", icon=":material/task_alt:", color="blue")
-            st.caption(plain(" · ".join(_whose(each) for each in seen.submissions)))
         else:
-            st.badge("Open", color="gray")
+            if any(not each.segment_path for each in seen.submissions):
+                st.badge("Submitted", icon=":material/task_alt:", color="blue")
+            else:
+                st.badge("Open", color="gray")
             due = f" · deadline {local_time(cycle.deadline_at)}" if cycle.deadline_at else ""
-            st.caption(plain(f"{counted(cycle.open_items, 'item')} not decided yet{due}"))
+            said = [f"{counted(cycle.open_items, 'item')} not decided yet{due}", *map(_whose, seen.submissions)]
+            st.caption(plain(" · ".join(said)))
 
 
 def headline(seen: Reconciliation, unit: str) -> None:
@@ -282,12 +283,13 @@ def breakdowns(seen: Reconciliation, path: str, unit: str) -> None:
     chart = waterfall_chart(steps, unit=unit)
     said = ", ".join(f"{row.label} {row.amount:+,.0f}" for row in steps.itertuples() if row.step == "change")
     chart_with_table(chart, steps, key="from-ai-to-final", alt_text=f"From the AI's total to the final one: {said}")
-    if seen.week.empty:
+    week = seen.week(path)
+    if week.empty:
         st.caption("Nothing moved the plan in the last seven days.")
         return
-    chart = week_chart(seen.week, unit=unit)
-    moved = ", ".join(f"{row.label} {row.amount:+,.0f}" for row in seen.week.itertuples())
-    chart_with_table(chart, seen.week, key="change-in-a-week", alt_text=f"What moved the plan in seven days: {moved}")
+    chart = week_chart(week, unit=unit)
+    moved = ", ".join(f"{row.label} {row.amount:+,.0f}" for row in week.itertuples())
+    chart_with_table(chart, week, key="change-in-a-week", alt_text=f"What moved the plan in seven days: {moved}")
 
 
 # --- closing -------------------------------------------------------------------------------------------------------
@@ -342,16 +344,15 @@ def _lock(desk: ReconcileDesk) -> None:
     held = waiting[waiting["state"] == State.CLAIMED]["holder"].dropna().unique()
     with st.container(border=True):
         heading(f"What locking {desk.period} does")
-        take = Take.AI
         if len(waiting):
             st.markdown(
                 plain(
-                    f"{counted(len(waiting), 'item')} nobody has decided. They go into the plan undecided, marked as "
-                    "PLAN_LOCKED, and count as nobody's decision."
+                    f"{counted(len(waiting), 'item')} nobody has decided. They go into the plan undecided, and count "
+                    "as nobody's decision."
                 )
             )
             sums = {each: _sum_below(desk.leaves, "", each) for each in Take}
-            take = st.radio(
+            st.radio(
                 "With which value?",
                 list(Take),
                 format_func=lambda each: f"{each.words}: the plan comes to {amount(sums[each], unit)}",
@@ -368,7 +369,7 @@ def _lock(desk: ReconcileDesk) -> None:
         st.text_input("Note for the record", key=f"lock-note-{desk.period}", max_chars=2000)
         with st.container(horizontal=True):
             _button(
-                desk, f"Lock {desk.period} for good", lambda: desk.lock(take, len(waiting)), key="lock-now",
+                desk, f"Lock {desk.period} for good", lambda: desk.lock(len(waiting)), key="lock-now",
                 type="primary", disabled=bool(desk.typed),
             )  # fmt: skip
             _button(desk, "Cancel", lambda: desk.consider_lock(False), key="lock-cancel", type="tertiary")

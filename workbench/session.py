@@ -93,6 +93,7 @@ def sign_out() -> None:
     token = browser()
     if token:
         auth.sign_out(database(), token)
+    st.query_params.clear()  # whoever signs in next has filters and items of their own
     if settings().auth == "oidc":
         st.logout()
 

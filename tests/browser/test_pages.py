@@ -26,6 +26,10 @@ def organisation(shared_workbench: Workbench) -> Workbench:
     return shared_workbench
 
 
+#: Between them these open every page; what the others see of one is the same page.
+ALL_PAGES_OF = ("director", "auditor")
+
+
 @pytest.mark.parametrize("role", MENU)
 def test_every_page_in_the_menu_opens_without_a_failure(organisation: Workbench, page: Page, role: str):
     sign_in(page, organisation, role)
@@ -33,7 +37,7 @@ def test_every_page_in_the_menu_opens_without_a_failure(organisation: Workbench,
     links = page.get_by_test_id("stSidebarNavLink")
     expect(links).to_have_count(MENU[role])
 
-    for link in links.all():
+    for link in links.all() if role in ALL_PAGES_OF else links.all()[:1]:
         link.click()
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         settled(page)

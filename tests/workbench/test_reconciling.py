@@ -454,6 +454,9 @@ def test_a_decision_on_its_way_into_a_locked_period_is_refused_and_its_draft_kep
     reviewing.save_draft(database, person_id=reviewer, item=desk.item, body={"final": 7.0})
     lock(database, director, workflow, open_items=3)
 
+    assert news_of(database, reviewer) == [
+        f"Dana locked 2026-12 while you had {desk.item.series} in hand. It was not decided; your draft is kept."
+    ]
     with pytest.raises(ItemNotOpen, match="is locked"):
         reviewing.submit_decision(
             database, person_id=reviewer, workflow=workflow, choice=choose(desk, Outcome.ACCEPT_AI)
@@ -477,7 +480,9 @@ def test_the_week_tells_what_moved_the_plan(database, workflow, director):
     change(database, director, workflow, {"acme": 1200.0})
     bring_in(database, workflow, ROWS.replace("500,450,550", "530,450,550"))
 
-    week = look(database, director, workflow).week
+    seen = look(database, director, workflow)
+    assert seen.week("South\x1f").empty
+    week = seen.week()
     assert week.to_numpy().tolist() == [["Customer risk", 200.0, 1], ["AI forecast moved", 30.0, 1]]
 
 

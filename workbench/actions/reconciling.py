@@ -64,10 +64,15 @@ class Reconciliation:
     cycle: Cycle
     leaves: pd.DataFrame  #: as ``storage.reconciling.leaves`` gives them, with ``plan``, ``kind`` and ``is_blind``
     totals: pd.DataFrame  #: as ``review_queue.reconciling.tree`` gives them
-    week: pd.DataFrame  #: what moved the plan in the last seven days, by category
+    earlier: pd.DataFrame  #: the leaves as they were known seven days before
     submissions: list[Submission]
     snapshot: Snapshot | None
     as_of: datetime  #: UTC; the moment of the lock for a locked period
+
+    def week(self, path: str = "") -> pd.DataFrame:
+        """What moved the plan at and below a segment in the last seven days, by category."""
+        inside = (each[each["path"].str.startswith(path)] for each in (self.leaves, self.earlier))
+        return changes(*inside)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +112,7 @@ def look(database: Database, *, person_id: int, workflow: Workflow, period: str)
             cycle=cycle,
             leaves=planned(leaves, take).assign(is_blind=reconciling.is_blind(leaves)),
             totals=tree(leaves, take),
-            week=changes(leaves, known_then),
+            earlier=known_then,
             submissions=closing.submitted(session, workflow.id, period),
             snapshot=snapshot,
             as_of=as_of,
@@ -271,6 +276,9 @@ def lock_period(
                 f"{still_open:,} items are open now, not {open_items:,} as when you looked. Look again, then lock."
             )
         totals = _totals(leaves, take) | {"open": still_open}
+        for holder, names in closing.in_hand(session, workflow.id, period).items():
+            had = f"{who.name} locked {period} while you had {names} in hand. It was not decided; your draft is kept."
+            notifications.notify(session, [holder], workflow.id, News.LOCKED, had, by=person_id)
         snapshot_id = closing.lock(
             session, workflow.id, period, leaves, take=take, totals=totals, note=note.strip(), by=person_id, now=now
         )

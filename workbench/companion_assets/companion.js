@@ -3,7 +3,7 @@
 
 const HEADING = "[data-testid=stMain] h3";
 const TYPING = "input, textarea, select, [contenteditable=true], [role=textbox]";
-const FIELDS = "input:not([type=hidden]):not([disabled]), textarea:not([disabled])";
+const FIELDS = "[role=radio], input:not([type=hidden]):not([disabled]), textarea:not([disabled])";
 
 export default function ({ parentElement, setTriggerValue }) {
   const region = document.createElement("div");
@@ -17,6 +17,17 @@ export default function ({ parentElement, setTriggerValue }) {
   let form = document.querySelector("[class*=st-key-panel-]");
   let isAway = false;
   let isDue = false;
+
+  // On a chip or a button the browser takes Ctrl+Enter for a press of it; here it saves the form, as everywhere else.
+  function onSave(event) {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    if (!(event.target instanceof Element) || !event.target.closest("button, [role=radio], [role=checkbox]")) return;
+    const save = [...document.querySelectorAll("button")].find((each) => /^(Save|Show the AI's)/.test(text(each)));
+    if (!save || save.disabled || save === event.target) return;
+    event.preventDefault();
+    event.stopPropagation();
+    save.click();
+  }
 
   function onKey(event) {
     if (event.key !== "?" || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -41,6 +52,7 @@ export default function ({ parentElement, setTriggerValue }) {
     if (item && text(item) !== heading) {
       heading = text(item);
       region.textContent = heading;
+      main.scrollTo({ top: 0 }); // it begins there, and so does what was saved of the one before
       if (isLost()) focus(item);
     }
     const opened = document.querySelector("[class*=st-key-panel-]");
@@ -62,10 +74,12 @@ export default function ({ parentElement, setTriggerValue }) {
   const connection = new MutationObserver(onConnection);
   if (app) connection.observe(app, { attributes: true, attributeFilter: ["data-test-connection-state"] });
   document.addEventListener("keydown", onKey);
+  document.addEventListener("keydown", onSave, true);
   return () => {
     changes.disconnect();
     connection.disconnect();
     document.removeEventListener("keydown", onKey);
+    document.removeEventListener("keydown", onSave, true);
   };
 }
 
@@ -92,6 +106,6 @@ function focus(element) {
 // The final value stands above the form in which it is changed.
 function firstField(form) {
   const final = document.querySelector("[class*=st-key-final-] input");
-  const typed = form.dataset.first === "final" || form.querySelector("[class*=st-key-change-]") ? final : null;
+  const typed = form.querySelector("[class*=st-key-change-]") ? final : null;
   return typed ?? form.querySelector(FIELDS);
 }
