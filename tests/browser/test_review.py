@@ -81,7 +81,7 @@ def test_an_override_by_keyboard_asks_for_its_reason_and_keeps_it(workbench: Wor
     expect(page.get_by_text("Evidence asked")).to_be_visible()
     page.get_by_role("textbox", name="Note").fill("They signed on Friday.")
     settled(page)
-    page.get_by_role("textbox", name="Note").press("Control+Enter")
+    page.get_by_role("radio", name="Customer commitment").press("Control+Enter")  # a chip does not swallow it
 
     expect(page.get_by_text("Saved: Adjust, 1,250 EUR k")).to_be_visible()
     (decision,), (reason,) = stored(workbench, decisions), stored(workbench, reasons)
