@@ -10,7 +10,7 @@ ARGS ?=
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types format migration requirements pictures crash states defects bench-import bench-click bench-queue clean
+.PHONY: help run test check lint types format migration requirements pictures crash states long defects bench-import bench-click bench-queue clean
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -53,6 +53,9 @@ COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-head
 crash: $(VENV)/installed-dev ## Kill, pause and cut off whoever decides, and see that nothing is lost: make crash N=10000
 	@$(PYTHON) -W ignore -m tests.crash --decisions $(N)
 crash: N ?= 2000
+
+long: $(VENV)/installed-dev ## Run the browser tests that take too long for every commit
+	@$(PYTHON) -m pytest -n auto --dist worksteal -m long tests/browser
 
 defects: $(VENV)/installed-dev ## Break the product on purpose, and see each defect caught
 	@$(PYTHON) -m tests.crash.defects

@@ -62,6 +62,7 @@ def choose(page: Page, label: str, option: str) -> None:
     person.click()
 
 
+@pytest.mark.long
 def test_an_item_that_is_assigned_stands_on_the_desk_of_whose_it_is_with_the_note(
     workbench: Workbench, new_page: Callable[[], Page]
 ):
@@ -84,6 +85,7 @@ def test_an_item_that_is_assigned_stands_on_the_desk_of_whose_it_is_with_the_not
     expect(reviewer.get_by_text("Dario (director) gave you this: You know *them*.")).to_be_visible()
 
 
+@pytest.mark.long
 def test_an_item_is_skipped_by_keyboard_with_a_reason_that_the_next_one_reads(
     workbench: Workbench, new_page: Callable[[], Page]
 ):
@@ -109,6 +111,7 @@ def test_an_item_is_skipped_by_keyboard_with_a_reason_that_the_next_one_reads(
     expect(colleague.get_by_text("Facts are missing (No contract yet.)")).to_be_visible()
 
 
+@pytest.mark.long
 def test_a_second_review_is_blind_from_beginning_to_end_and_what_differs_is_settled_above(
     workbench: Workbench, new_page: Callable[[], Page]
 ):
@@ -195,6 +198,7 @@ def test_an_absence_is_noted_with_its_deputy_and_ended(workbench: Workbench, pag
     assert row.ended_at is not None
 
 
+@pytest.mark.long
 def test_somebody_mentioned_finds_the_comment_from_their_desk_and_it_counts_as_read(
     workbench: Workbench, new_page: Callable[[], Page]
 ):

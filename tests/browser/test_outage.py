@@ -52,6 +52,7 @@ def expect_recovery(page: Page) -> None:
     print(f"\nrecovered after {monotonic() - began:.2f} s")
 
 
+@pytest.mark.long
 def test_a_read_only_postgresql_is_said_and_nothing_is_accepted_until_it_is_over(on_postgresql: Workbench, page: Page):
     bring_in(on_postgresql, 2, step=300)
     start(page, on_postgresql)
@@ -82,6 +83,7 @@ def test_a_read_only_postgresql_is_said_and_nothing_is_accepted_until_it_is_over
     assert len(stored(on_postgresql, decisions)) == 1
 
 
+@pytest.mark.long
 def test_a_full_disk_is_said_and_nothing_is_accepted_until_there_is_room(sqlite_url: str, tmp_path: Path, page: Page):
     with serving(sqlite_url, tmp_path) as workbench:
         bring_in(workbench, 2)

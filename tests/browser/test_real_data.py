@@ -39,6 +39,7 @@ def report(workbench: Workbench, name: str) -> list[dict[str, object]]:
     return rows
 
 
+@pytest.mark.long
 def test_a_person_reviews_real_forecasts_and_the_actuals_say_who_was_nearer(
     workbench: Workbench, page: Page, tmp_path: Path
 ):

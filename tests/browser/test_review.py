@@ -193,6 +193,7 @@ def test_a_colleague_who_opens_the_same_item_is_told_who_has_it(workbench: Workb
     expect(colleague.get_by_role("button", name="Accept AI")).to_have_count(0)
 
 
+@pytest.mark.long
 def test_a_double_click_decides_one_item_and_not_the_next_as_well(sqlite_url: str, tmp_path: Path, page: Page):
     with serving(sqlite_url, tmp_path, double_click_ms="500") as workbench:
         bring_in(workbench, 8)

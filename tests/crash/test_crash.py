@@ -13,7 +13,7 @@ pytestmark = pytest.mark.storm
 
 ROOT = Path(__file__).parents[2]
 #: As PROMISES has it for each commit; a busy machine may want fewer.
-DECISIONS = os.environ.get("WORKBENCH_CRASH_DECISIONS", "2000")
+DECISIONS = os.environ.get("WORKBENCH_CRASH_DECISIONS", "1000")
 
 
 def crash(*asked: str) -> None:

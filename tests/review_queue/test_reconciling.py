@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from review_queue.reconciling import LEAVES, Kind, Take, changes, effect, planned, tree, waterfall
@@ -153,6 +153,7 @@ def some_leaves(draw: st.DrawFn) -> pd.DataFrame:
     return leaves(*rows)
 
 
+@settings(max_examples=40)
 @given(some_leaves())
 def test_the_waterfall_always_ends_at_the_plans_total(rows: pd.DataFrame):
     steps = waterfall(rows)
@@ -160,6 +161,7 @@ def test_the_waterfall_always_ends_at_the_plans_total(rows: pd.DataFrame):
     assert steps["end"].iloc[-1] == pytest.approx(np.nan_to_num(tree(rows)["plan"].iloc[0]))
 
 
+@settings(max_examples=40)
 @given(some_leaves(), some_leaves())
 def test_the_categories_always_add_up_to_the_change(now: pd.DataFrame, then: pd.DataFrame):
     total = np.nan_to_num(tree(now)["plan"].iloc[0]) - np.nan_to_num(tree(then)["plan"].iloc[0])
@@ -167,6 +169,7 @@ def test_the_categories_always_add_up_to_the_change(now: pd.DataFrame, then: pd.
     assert changes(now, then)["amount"].sum() == pytest.approx(total)
 
 
+@settings(max_examples=40)
 @given(some_leaves())
 def test_children_add_up_to_their_parent(rows: pd.DataFrame):
     inside = rows[rows["path"] != ""]
