@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from review_queue.errors import (
+    ChoiceInvalid,
     ItemAlreadyDecided,
     ItemNotFound,
     ItemNotOpen,
@@ -285,6 +286,28 @@ def test_a_shift_to_a_period_without_the_series_saves_nothing(database, workflow
         change(database, director, workflow, {"acme": 700.0}, reason=replace(SHIFT, paired_period="2027-02"))
 
     assert look(database, director, workflow).totals.loc[0, "decided"] == 0
+
+
+def test_nothing_is_shifted_into_a_second_review(database):
+    twice = a_workflow(database, segments=TREE, second_review_share=1.0)
+    bring_in(database, twice, ROWS)
+    director = a_person(database, "Dana", Role.DIRECTOR)
+    change(database, director, twice, {"acme": 1050.0}, seen=look(database, director, twice, "2027-01"))
+    free = a_workflow(database, segments=TREE)
+
+    with pytest.raises(ChoiceInvalid, match="2027-01 is in a second review"):
+        change(database, director, free, {"acme": 700.0}, reason=SHIFT, key="form-2")
+    assert look(database, director, free).totals.loc[0, "decided"] == 0
+
+
+def test_a_withheld_value_is_no_number_to_shift_from(database):
+    wide = a_workflow(database, segments=TREE, withhold_width=0.21)
+    bring_in(database, wide, ROWS.replace("1100,990,1210,1100", "1100,900,1300,1150"))
+    director = a_person(database, "Dana", Role.DIRECTOR)
+
+    change(database, director, wide, {"acme": 700.0}, reason=SHIFT)
+
+    assert plan(look(database, director, wide, "2027-01")) == {"acme": 1450}  # from the manual 1,150
 
 
 def a_reviewers_shift(database: Database, workflow: Workflow) -> tuple[int, object]:

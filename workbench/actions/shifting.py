@@ -9,9 +9,10 @@ from datetime import timedelta
 from sqlalchemy.orm import Session
 
 from review_queue.errors import ChoiceInvalid, UndoTooLate
-from review_queue.items import Act, Choice, Decision, Item, Outcome, Reason, State, Verdict
+from review_queue.items import Act, Choice, Decision, Item, Outcome, Reason, Stage, State, Verdict
 from review_queue.roles import Principal, Task
 from review_queue.rules import final_verdict
+from review_queue.withholding import as_shown
 from storage import decisions, notes, one_item, outbox, queue
 from storage.decisions import Past
 from storage.workflows import Workflow
@@ -117,7 +118,9 @@ def _pair_of(session: Session, who: Principal, item: Item, period: str) -> Item:
     pair = one_item.get(session, pair_id, who, Task.REVIEW, lock=True)
     if pair.state in (State.LOCKED, State.WITHDRAWN):
         raise ChoiceInvalid(item.id, f"{period} is {pair.state}, so nothing can be shifted there.")
-    return pair
+    if pair.stage is not Stage.FIRST and pair.state is not State.DECIDED:
+        raise ChoiceInvalid(item.id, f"{period} is in a second review. Shift value there once that is over.")
+    return as_shown(pair, has_named=True)  # a withheld value is nobody's number
 
 
 def _number_of(pair: Item, past: Past) -> float:
