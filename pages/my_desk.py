@@ -21,7 +21,10 @@ for column, lane in zip(st.columns(3, border=True, wrap=False, gap="xsmall"), La
     column.metric(lane.title, at_most(desk.waiting[lane]))
 st.markdown(in_a_sentence(desk))
 
-st.caption("Open to you now. The queue also lists what others hold, and what was put off or sent back.")
+st.caption(
+    "Open to you now; Start reviewing takes the most at stake first, lane by lane. "
+    "The queue also lists what others hold, and what was put off or sent back."
+)
 is_nothing = not any(desk.waiting.values())
 if st.button("Start reviewing", type="primary", shortcut=keys.live(keys.START), disabled=is_nothing):
     open_review()

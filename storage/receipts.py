@@ -48,6 +48,8 @@ class Screen:
     level: float | None  #: nominal coverage of the range, 0 to 1
     model_version: str | None
     manual: float | None
+    manual_by: str | None  #: who had made it
+    manual_made_at: datetime | None  #: UTC; when they had, else when it came in
     naive: float | None
     gap: float | None  #: manual minus AI
     money: float | None
@@ -148,7 +150,7 @@ def get(session: Session, who: Principal, decision_id: int) -> Receipt:
     return Receipt(
         decision=this,
         item=item,
-        screen=_screen(row),
+        screen=_screen(row, _manual_shown(session, row)),
         times=Times(row.claimed_at, row.opened_at, row.first_evidence_at, row.decided_at),
         panels=_panels(session, this),
         reason=decisions_.reason_of(session, decision_id),
@@ -238,7 +240,24 @@ def _is_sealed(session: Session, who: Principal, item: Item, every: list[Decisio
     return own[-1].act is Act.DECIDE and own[-1].decided_at > database_now(session) - timedelta(seconds=seconds)
 
 
-def _screen(row: Row[Any]) -> Screen:
+def _manual_shown(session: Session, row: Row[Any]) -> tuple[str | None, datetime | None]:
+    """Who had made the manual forecast that was shown, and when: the newest of that value that was in by then."""
+    found = session.execute(
+        select(forecasts.c.author, func.coalesce(forecasts.c.made_at, forecasts.c.received_at))
+        .join(sources, sources.c.id == forecasts.c.source_id)
+        .where(
+            forecasts.c.item_id == row.item_id,
+            sources.c.kind == SourceKind.MANUAL,
+            forecasts.c.value == row.manual_value,
+            forecasts.c.received_at <= row.decided_at,
+        )
+        .order_by(forecasts.c.id.desc())
+        .limit(1)
+    ).one_or_none()
+    return (None, None) if found is None else (found[0], found[1])
+
+
+def _screen(row: Row[Any], manual: tuple[str | None, datetime | None]) -> Screen:
     return Screen(
         mode=row.mode,
         ai=row.ai_value,
@@ -247,6 +266,8 @@ def _screen(row: Row[Any]) -> Screen:
         level=row.ai_level,
         model_version=row.model_version,
         manual=row.manual_value,
+        manual_by=manual[0],
+        manual_made_at=manual[1],
         naive=row.naive_value,
         gap=row.gap,
         money=row.money,

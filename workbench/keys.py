@@ -44,6 +44,7 @@ KEYS = (
     Key(CANCEL, "Close the form that is open; what you typed is kept", "Review"),
     Key("Tab, Space, Enter", "Go to the next field, tick, press", "Everywhere"),
     Key("Arrows, Space", "Go through a table, select a row", "Queue and every table"),
+    Key("Enter, or a digit", "Change the cell of the table; Esc leaves it as it was", "Reconcile"),
     Key(SHEET, "Show these keys", "Everywhere"),
 )
 

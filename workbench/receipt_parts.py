@@ -158,7 +158,11 @@ def _figures(told: Receipt) -> None:
         _small(apart, BAND_WORDS[shown.band].capitalize(), "Flagged" if shown.flagged else "Not flagged")
     with manual:
         st.metric("Manual forecast", amount(shown.manual, unit))
-        _small(f"Naive forecast {amount(shown.naive)}" if shown.naive is not None else None)
+        _small(
+            shown.manual_by,
+            _at(shown.manual_made_at) if shown.manual_made_at is not None else None,
+            f"Naive forecast {amount(shown.naive)}" if shown.naive is not None else None,
+        )
     with final:
         st.metric("Final", amount(told.decision.final_value, unit))
         against = told.decision.final_value is not None and shown.ai

@@ -80,6 +80,17 @@ def test_a_receipt_holds_what_was_on_the_screen_who_when_and_why(database, workf
     assert (told.supersedes, told.superseded_by, told.later, told.newer, told.actual) == (None, None, (), (), None)
 
 
+def test_a_receipt_names_who_had_made_the_manual_forecast_that_was_shown(database, workflow, ada):
+    signed = "series,period,human_forecast,human_by,human_made_at,segment_region\nacme,2026-12,{},{},2026-10-0{},North\n"
+    bring_in(database, workflow, signed.format(1450, "Nils", 1))
+    done = decide(database, ada, workflow)
+    bring_in(database, workflow, signed.format(1450.5, "Olga", 2))
+
+    screen = receipt(database, ada, done).screen
+
+    assert (screen.manual, screen.manual_by, f"{screen.manual_made_at:%m-%d}") == (1450.0, "Nils", "10-01")
+
+
 def test_a_receipt_keeps_what_was_shown_and_tells_what_came_later(database, workflow, ada, dora):
     done = decide(database, ada, workflow)
     later = "series,period,ai_forecast,segment_region\nacme,2026-12,1150,North\n"
