@@ -97,6 +97,12 @@ def first_for(
     )
 
 
+def next_for(session: Session, server: Server, workflow_id: int, *, now: datetime) -> int | None:
+    """The id of the item that this person would be served next, left where it is; None where nothing waits."""
+    first = first_for(server, workflow_id, again=False, lock="no")
+    return session.execute(select(first), at(now)).scalar_one()
+
+
 def free_to(server: Server) -> ColumnElement[bool]:
     """The condition on ``items`` that one of them can be claimed by this person now."""
     is_mine = and_(items.c.state == State.CLAIMED, items.c.claimed_by == server.who.person_id)

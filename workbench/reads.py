@@ -15,6 +15,7 @@ from review_queue.misses import ENOUGH, Misses, beside
 from review_queue.periods import parse_period, seasons_back
 from review_queue.reminders import SOON
 from review_queue.staleness import Move
+from review_queue.withholding import as_shown
 from storage import (
     assignments,
     context,
@@ -41,11 +42,13 @@ from storage.notes import Mention as Mention
 from storage.receipts import Receipt as Receipt
 from storage.serving import COUNTED_TO as COUNTED_TO
 from storage.tree import path_of
+from storage.workflows import Workflow
 from workbench.actions.again import again
 from workbench.actions.deciding import server_of
 
 __all__ = [
     "COUNTED_TO",
+    "Ahead",
     "Filter",
     "Mention",
     "ModelCard",
@@ -55,6 +58,7 @@ __all__ = [
     "Receipt",
     "Surroundings",
     "TrackRecord",
+    "look_ahead",
     "my_desk",
     "open_items",
     "past_decisions",
@@ -132,6 +136,21 @@ class Story:
     to_settle: tuple[Look, ...]  #: the first and the second decision, where they differ and one is to settle it
 
 
+@dataclass(frozen=True)
+class Ahead:
+    """What the card of the item that comes next is going to need, read while the one before lies open."""
+
+    item: Item  #: as it was then
+    around: Surroundings
+    story: Story
+
+    def fits(self, item: Item) -> bool:
+        """Whether it still holds for the item as it is now."""
+        then = self.item
+        before = (then.id, then.round, then.stage, then.content_hash, then.assigned_id, then.stale_at)
+        return before == (item.id, item.round, item.stage, item.content_hash, item.assigned_id, item.stale_at)
+
+
 def my_desk(database: Database, *, person_id: int, workflow_id: int) -> MyDesk:
     """What is due, what needs judgement, what waits on this person and what came back to them."""
     with database.reading() as session:
@@ -197,11 +216,29 @@ def surroundings(database: Database, *, person_id: int, item: Item) -> Surroundi
     """What surrounds an item that this person may see, up to the period that is forecast."""
     with database.reading() as session:
         one_item.require_visible(session, people.principal(session, person_id), item.id)
-        history = context.history(session, item.series_id)
-        past_misses = _misses(session, item)
+        return _surroundings(session, item)
+
+
+def _surroundings(session: Session, item: Item) -> Surroundings:
+    history = context.history(session, item.series_id)
     history = history[history["period_start"] < pd.Timestamp(item.period_start)]
     naive = item.naive.value if item.naive else _seasonal_naive(history, item.period)
-    return Surroundings(history, naive, past_misses)
+    return Surroundings(history, naive, _misses(session, item))
+
+
+@again(in_doubt=True)
+def look_ahead(database: Database, *, person_id: int, workflow: Workflow) -> Ahead | None:
+    """What surrounds the item that would be served next; None where there is none, or its AI value is not shown as is.
+
+    Nothing is claimed, so somebody else may get the item first.
+    """
+    with database.reading() as session:
+        who, now = people.principal(session, person_id), database_now(session)
+        item_id = serving.next_for(session, server_of(session, who, now), workflow.id, now=now)
+        item = one_item.get(session, item_id, who) if item_id is not None else None
+        if item is None or item.stage is not Stage.FIRST or as_shown(item, has_named=False) is not item:
+            return None
+        return Ahead(item, _surroundings(session, item), _story(session, item, person_id))
 
 
 def _misses(session: Session, item: Item) -> Misses | None:
@@ -293,21 +330,25 @@ def past_decisions(
 @again(in_doubt=True)
 def story(database: Database, *, person_id: int, item: Item) -> Story:
     """What others did with an item before it came here; in a blind review without their words, but for whose it is."""
-    is_blind = item.stage is Stage.SECOND
     with database.reading() as session:
         one_item.require_visible(session, people.principal(session, person_id), item.id)
-        skips = assignments.skips_of(session, item.id, item.round)
-        reopened = assignments.last_reopening(session, item.id) if item.round > 1 else None
-        shows_ai = not is_blind and not item.awaits_number
-        stale = staleness.last(session, item.id) if item.stale_at is not None and shows_ai else ()
-        return Story(
-            stale=stale,
-            overridden=_overridden(session, item) if stale else None,
-            given=assignments.last_note(session, item.id) if item.assigned_id is not None else None,
-            skips=tuple(replace(skip, note="") if is_blind else skip for skip in skips),
-            reopened=replace(reopened, note="") if reopened and is_blind else reopened,
-            to_settle=_both_looks(session, item, person_id) if item.stage is Stage.SETTLING else (),
-        )
+        return _story(session, item, person_id)
+
+
+def _story(session: Session, item: Item, person_id: int) -> Story:
+    is_blind = item.stage is Stage.SECOND
+    skips = assignments.skips_of(session, item.id, item.round)
+    reopened = assignments.last_reopening(session, item.id) if item.round > 1 else None
+    shows_ai = not is_blind and not item.awaits_number
+    stale = staleness.last(session, item.id) if item.stale_at is not None and shows_ai else ()
+    return Story(
+        stale=stale,
+        overridden=_overridden(session, item) if stale else None,
+        given=assignments.last_note(session, item.id) if item.assigned_id is not None else None,
+        skips=tuple(replace(skip, note="") if is_blind else skip for skip in skips),
+        reopened=replace(reopened, note="") if reopened and is_blind else reopened,
+        to_settle=_both_looks(session, item, person_id) if item.stage is Stage.SETTLING else (),
+    )
 
 
 def _overridden(session: Session, item: Item) -> Decision | None:

@@ -102,6 +102,7 @@ def _card(here: Sitting, user: Principal) -> None:
     gap_scale(scale, item, around.misses, final=final)
     draw(item_chart(item, around, final=final), alt_text=in_words(item, around, final=final))
     evidence.panels(here, item, around)
+    here.look_ahead()
 
 
 @st.fragment(run_every=60)
@@ -143,20 +144,14 @@ def _notice(here: Sitting) -> None:
 
 
 def _header(item: Item) -> None:
+    """The item by name, then one line: its lane, why it is next, where it lies. A blind review tells no lane or why."""
     heading(f"{item.series} · {item.period}")
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        _badge(item)
-        why = () if item.stage is Stage.SECOND else item.standing.why
-        st.caption(plain(" · ".join(why)), width="stretch")
-        st.caption(plain(" · ".join((*item.segments, f"item {item.id}"))), width="content")
-
-
-def _badge(item: Item) -> None:
-    """The lane; what it says of the gap is not told in a blind review."""
     if item.stage is Stage.SECOND:
-        st.badge("Second review")
+        lane, why = ":gray-badge[Second review]", ()
     else:
-        st.badge(item.standing.lane.title, color="gray" if item.standing.lane is Lane.ROUTINE else "blue")
+        colour = "gray" if item.standing.lane is Lane.ROUTINE else "blue"
+        lane, why = f":{colour}-badge[{item.standing.lane.title}]", item.standing.why
+    st.caption(f"{lane} {plain(' · '.join((*why, *item.segments, f'item {item.id}')))}")
 
 
 def _let_it_be_painted() -> None:

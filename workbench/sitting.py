@@ -43,7 +43,7 @@ from workbench.parts import amount
 from workbench.press_words import OUTCOME_WORDS as OUTCOME_WORDS  # the screen's parts know these from here
 from workbench.press_words import SKIP_WORDS as SKIP_WORDS
 from workbench.press_words import changes, name_of, said
-from workbench.reads import Story, Surroundings
+from workbench.reads import Ahead, Story, Surroundings
 from workbench.reason_draft import reason_in
 from workbench.settings import settings
 
@@ -59,6 +59,8 @@ IN_SILENCE = 2.0
 LONGEST_NOTE = 2000  #: characters
 #: Seconds in which the browser may still send what a field showed before it was moved by another one.
 ECHO = 2.0
+#: Seconds for which what was read ahead of an item counts as known.
+AHEAD_FOR = 60.0
 #: What passes by itself: the page stays as it is meanwhile.
 PASSING = (DatabaseAway, DatabaseBusy, OutcomeUnknown, ServerStopping)
 
@@ -102,6 +104,8 @@ class Sitting:
     told: Story | None = None  #: of the item that lies open, as last read
     looked_up: dict[Any, Any] = field(default_factory=dict)  #: what was read once for the item that lies open
     final_before: tuple[float | None, float] = (None, -math.inf)  #: what stood in *Final* until then (process's clock)
+    ahead: tuple[str, Ahead | None, float] = ("", None, 0.0)  #: read beside which form, what, when (process's clock)
+    is_just_told: bool = False  #: the story was read ahead, and not shown yet
     coming: int | None = None  #: the item to lay out when the card is drawn next; ``NEXT`` for whichever is next
 
     @property
@@ -179,6 +183,9 @@ class Sitting:
     def story(self) -> Story:
         """What others did with the item that lies open; as it was last read, while the database is away."""
         assert self.desk is not None  # noqa: S101 -- asked for an item that is drawn
+        if self.is_just_told and self.told is not None:
+            self.is_just_told = False
+            return self.told
         try:
             self.told = reads.story(self.database, person_id=self.person_id, item=self.desk.item)
         except PASSING:
@@ -186,13 +193,31 @@ class Sitting:
                 raise
         return self.told
 
+    def look_ahead(self) -> None:
+        """Read what the next card is going to need, once for each item, after this one has been drawn."""
+        if self.desk is None or not self.desk.mine or self.ahead[0] == self.form:
+            return
+        try:
+            found = reads.look_ahead(self.database, person_id=self.person_id, workflow=self.workflow)
+        except PASSING:
+            found = None
+        self.ahead = self.form, found, monotonic()
+
+    def _was_read_ahead(self) -> Ahead | None:
+        _, found, at = self.ahead
+        if found is None or self.desk is None or monotonic() - at > AHEAD_FOR:
+            return None
+        return found if found.fits(self.desk.item) else None
+
     def _lay(self, desk: Desk | None) -> None:
         before, shown, self.desk = self.form, self.desk, desk
         is_same = self.form == before and shown and desk and shown.item.content_hash == desk.item.content_hash
         if not is_same:
             self.around, self.looked_up = None, {}
         if self.form != before:
-            self.told = None
+            ahead = self._was_read_ahead()
+            self.told, self.is_just_told = (ahead.story, True) if ahead else (None, False)
+            self.around = ahead.around if ahead else None
         elif self.is_draft_unsaved:
             self.keep_draft()
         if self.form != before or not self.key:

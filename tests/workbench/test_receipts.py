@@ -81,7 +81,9 @@ def test_a_receipt_holds_what_was_on_the_screen_who_when_and_why(database, workf
 
 
 def test_a_receipt_names_who_had_made_the_manual_forecast_that_was_shown(database, workflow, ada):
-    signed = "series,period,human_forecast,human_by,human_made_at,segment_region\nacme,2026-12,{},{},2026-10-0{},North\n"
+    signed = (
+        "series,period,human_forecast,human_by,human_made_at,segment_region\nacme,2026-12,{},{},2026-10-0{},North\n"
+    )
     bring_in(database, workflow, signed.format(1450, "Nils", 1))
     done = decide(database, ada, workflow)
     bring_in(database, workflow, signed.format(1450.5, "Olga", 2))

@@ -12,6 +12,7 @@ from review_queue.items import Outcome, State
 from review_queue.roles import Role
 from storage.tables import decisions, items
 from tests.builders import a_person, a_workflow, bring_in, forecasts
+from workbench.actions import assigning, reviewing
 from workbench.settings import settings
 from workbench.sitting import Sitting
 
@@ -101,3 +102,50 @@ def test_a_field_that_somebody_moves_does(adjusting, way, moved, final):
     sitting.said_otherwise(sitting.form, way)
 
     assert sitting.final == final
+
+
+def test_what_the_next_card_needs_is_read_ahead_and_claims_nothing(database):
+    workflow = a_workflow(database, segments=["region"])
+    bring_in(database, workflow, forecasts(2, step=500.0))
+    ada, bob = (a_person(database, name, Role.REVIEWER) for name in ("Ada", "Bob"))
+    sitting = Sitting(database, ada, workflow)
+    sitting.arrive(None)
+
+    sitting.look_ahead()
+    _, found, _ = sitting.ahead
+    sitting.press(sitting.form, Outcome.ACCEPT_AI)
+    sitting.settle()
+
+    assert found.item.id == sitting.desk.item.id
+    assert sitting.surroundings() is found.around
+    assert sitting.story() is found.story
+    assert sitting.story() is not found.story  # the next drawing asks again
+    assert reviewing.take_next(database, person_id=bob, workflow=workflow) is None
+
+
+def test_what_was_read_ahead_does_not_count_once_the_item_was_given_to_somebody(database):
+    workflow = a_workflow(database)
+    bring_in(database, workflow, forecasts(2, step=500.0))
+    ada, mara = a_person(database, "Ada", Role.REVIEWER), a_person(database, "Mara", Role.MANAGER)
+    sitting = Sitting(database, ada, workflow)
+    sitting.arrive(None)
+    sitting.look_ahead()
+    _, found, _ = sitting.ahead
+    given = {"item_ids": [found.item.id], "to": ada, "note": "You know them."}
+    assigning.assign_items(database, person_id=mara, workflow=workflow, **given)
+
+    sitting.press(sitting.form, Outcome.ACCEPT_AI)
+    sitting.settle()
+
+    assert sitting.story().given == ("Mara", "You know them.")
+
+
+def test_nothing_is_read_ahead_of_an_item_whose_ai_value_is_to_be_hidden(database):
+    workflow = a_workflow(database, human_first_share=1.0)
+    bring_in(database, workflow, forecasts(2, step=500.0))
+    sitting = Sitting(database, a_person(database, "Ada", Role.REVIEWER), workflow)
+    sitting.arrive(None)
+
+    sitting.look_ahead()
+
+    assert sitting.ahead[1] is None
