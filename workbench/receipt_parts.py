@@ -85,11 +85,11 @@ def _found(found: pd.DataFrame) -> None:
         "ai": _number("AI", format="localized"),
         "manual": _number("Manual", format="localized"),
         "final": _number("Final", format="localized"),
-        "reason": "Reason",
-        "stands": "No longer stands",
+        "reason": st.column_config.TextColumn("Reason", width=105),
+        "stands": st.column_config.TextColumn("Stands", width=95),
     }
     shown = found.assign(
-        stands=found["stands"].map({True: "", False: "undone or replaced"}),
+        stands=found["stands"].map({True: "", False: "no longer"}),
         outcome=found["outcome"].map(_outcome),
         reason=found["reason"].map(_code),
     )

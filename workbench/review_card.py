@@ -151,7 +151,7 @@ def _header(item: Item) -> None:
     else:
         colour = "gray" if item.standing.lane is Lane.ROUTINE else "blue"
         lane, why = f":{colour}-badge[{item.standing.lane.title}]", item.standing.why
-    st.caption(f"{lane} {plain(' · '.join((*why, *item.segments, f'item {item.id}')))}")
+    st.markdown(f"{lane} :small[:gray[{plain(' · '.join((*why, *item.segments, f'item {item.id}')))}]]")
 
 
 def _let_it_be_painted() -> None:
