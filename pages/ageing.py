@@ -2,26 +2,13 @@
 
 import streamlit as st
 
-from review_queue.errors import ReviewError
 from workbench import analytics, charts
-from workbench.analytics_parts import chart_with_table, filter_row
-from workbench.parts import plain
-from workbench.session import choose_workflow, database, require_user
+from workbench.analytics_parts import chart_with_table, filter_row, reviews_of
+from workbench.session import require_user
 
 user = require_user()
 st.title("Ageing")
-workflow = choose_workflow(user, key="ageing-workflow")
-if workflow is None:
-    st.stop()
-try:
-    known = analytics.read(database(), person_id=user.person_id, workflow_key=workflow.key)
-except ReviewError as refusal:
-    st.error(plain(str(refusal)))
-    st.stop()
-if known.table.empty:
-    st.info("No forecast has come in yet. Import forecasts on the Data page, and their ages show here.")
-    st.stop()
-
+known = reviews_of(user, key="ageing")
 kept, wanted = filter_row(known, time="Time to a decision, of items that came in")
 watched = kept.since(wanted.days, column="created_at")
 timing = analytics.time_to_decision(watched)

@@ -2,23 +2,13 @@
 
 import streamlit as st
 
-from review_queue.errors import ReviewError
 from workbench import analytics, charts
-from workbench.analytics_parts import chart_with_table, filter_row, table_with_download
-from workbench.parts import plain
-from workbench.session import choose_workflow, database, require_user
+from workbench.analytics_parts import chart_with_table, filter_row, reviews_of, table_with_download
+from workbench.session import require_user
 
 user = require_user()
 st.title("Overrides")
-workflow = choose_workflow(user, key="overrides-workflow")
-if workflow is None:
-    st.stop()
-try:
-    known = analytics.read(database(), person_id=user.person_id, workflow_key=workflow.key)
-except ReviewError as refusal:
-    st.error(plain(str(refusal)))
-    st.stop()
-
+known = reviews_of(user, key="overrides")
 kept, wanted = filter_row(known, time="Decided in")
 decided = kept.since(wanted.days, column="decided_at")
 overall = analytics.overrides_overall(decided)

@@ -28,6 +28,7 @@ from storage.tables import (
     model_versions,
     past_reviews,
     people,
+    reasons,
     segments,
     series,
     sources,
@@ -35,9 +36,20 @@ from storage.tables import (
 from storage.workflows import Workflow
 
 SEGMENT, ATTRIBUTE = "segment_", "attribute_"  #: what the columns of levels and of imported attributes begin with
-TIMES = ("created_at", "started_at", "decided_at", "withdrawn_at", "due_at", "actual_final_at")
-NUMBERS = ("ai", "manual", "naive", "final", "actual", "ai_low", "ai_high", "ai_level", "u", "value_per_unit")
-TRUTHS = ("flagged", "is_lower_bound", "simulated")
+TIMES = (
+    *("created_at", "started_at", "decided_at", "withdrawn_at", "due_at", "actual_final_at"),
+    *("opened_at", "first_evidence_at"),
+)
+NUMBERS = (
+    *("ai", "manual", "naive", "final", "actual", "ai_low", "ai_high", "ai_level", "u", "value_per_unit"),
+    *("scale", "initial_value", "hours_to_deadline", "queue_length", "horizon"),
+)
+TRUTHS = ("flagged", "is_lower_bound", "simulated", "audit_sample", "is_degraded")
+#: How a live decision was made, as it was frozen; unknown of past reviews.
+HOW_DECIDED = (
+    *("mode", "opened_at", "first_evidence_at", "queue_length", "hours_to_deadline"),
+    *("initial_value", "knew_more", "scale", "is_degraded"),
+)
 COLUMNS = (
     "item",
     "series",
@@ -59,6 +71,9 @@ COLUMNS = (
     "value_per_unit",
     "is_lower_bound",
     "simulated",
+    "audit_sample",
+    "horizon",
+    *HOW_DECIDED,
 )
 #: How many seasons back the last known value of the same season is looked for.
 SEASONS_BACK = 3
@@ -84,7 +99,8 @@ def reviews(session: Session, workflow: Workflow, as_of: datetime, *, within: Pr
     Returns:
         The columns of ``COLUMNS``, then ``segment_<level>`` for each level of the policy and ``attribute_<name>`` for
         each attribute of past reviews, as text. Values are in the workflow's unit, times UTC, unknown is NaN or NaT;
-        ``reviewer`` is who decided, else who holds it now; ``item`` is <NA> for past reviews.
+        ``reviewer`` is who decided, else who holds it now; ``item`` is <NA> for past reviews. ``note`` is the text of
+        the reason, else of the decision; ``knew_more`` is True, False or None.
     """
     table = pd.concat(
         [_live(session, workflow, as_of, within), _past(session, workflow, as_of, within)], ignore_index=True
@@ -138,6 +154,7 @@ def _live_query(workflow_id: int, as_of: datetime, effective: CTE, within: Princ
         (effective.c.outcome == Outcome.SEND_BACK, State.SENT_BACK.value),
         else_=State.READY.value,
     )
+    why = reasons.alias("why")
     actor, holder, claims = people.alias("actor"), people.alias("holder"), _first_claims(workflow_id, as_of)
     frozen = {
         "decided_at": effective.c.decided_at,
@@ -151,7 +168,8 @@ def _live_query(workflow_id: int, as_of: datetime, effective: CTE, within: Princ
         "ai_level": effective.c.ai_level,
         "model_version": effective.c.model_version,
         "reason": effective.c.reason_code,
-        "note": effective.c.note,
+        "note": func.coalesce(func.nullif(why.c.text, ""), effective.c.note),
+        **{name: effective.c[name] for name in HOW_DECIDED},
     }
     either = {name: (effective.c[name], items.c[name]) for name in ("u", "band", "lane", "flagged")}
     return (
@@ -170,6 +188,8 @@ def _live_query(workflow_id: int, as_of: datetime, effective: CTE, within: Princ
             case((decided, actor.c.name), (held, holder.c.name)).label("reviewer"),
             *(case((decided, column)).label(name) for name, column in frozen.items()),
             *(case((decided, then), else_=now).label(name) for name, (then, now) in either.items()),
+            items.c.audit_sample,
+            items.c.horizon,
             null().label("attributes"),
         )
         .join(series, series.c.id == items.c.series_id)
@@ -177,6 +197,7 @@ def _live_query(workflow_id: int, as_of: datetime, effective: CTE, within: Princ
         .outerjoin(cycles, and_(cycles.c.workflow_id == items.c.workflow_id, cycles.c.period == items.c.period))
         .outerjoin(effective, effective.c.item_id == items.c.id)
         .outerjoin(actor, actor.c.id == effective.c.actor_id)
+        .outerjoin(why, and_(why.c.decision_id == effective.c.id, why.c.rank == 0))
         .outerjoin(holder, holder.c.id == items.c.claimed_by)
         .outerjoin(claims, claims.c.item_id == items.c.id)
         .where(items.c.workflow_id == workflow_id, items.c.created_at <= as_of)

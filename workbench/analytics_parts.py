@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import altair as alt
@@ -9,12 +10,16 @@ import pandas as pd
 import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
+from review_queue.errors import ReviewError
 from review_queue.items import Lane
 from review_queue.measures.ageing import BUCKETS
+from review_queue.roles import Principal
 from storage.reports import SEGMENT
 from workbench import analytics
 from workbench.analytics import LANE, Reviews
 from workbench.charts import BUCKET_TITLES
+from workbench.parts import plain
+from workbench.session import choose_workflow, database
 
 EVERYTHING = "All"
 #: What the link says → how far back, in days, and what the person reads.
@@ -51,18 +56,47 @@ def filter_row(known: Reviews, *, time: str) -> tuple[Reviews, Wanted]:
     return kept, Wanted(by, SPANS[chosen][0])
 
 
-def chart_with_table(chart: alt.LayerChart, table: pd.DataFrame, *, key: str, alt_text: str) -> None:
-    """A chart, and behind it, folded away, its table with a download."""
+def reviews_of(user: Principal, *, key: str) -> Reviews:
+    """The reviews of the workflow that is chosen, inside this person's scope; without any the page says so and ends.
+
+    ``key`` names the page, for its widgets.
+    """
+    workflow = choose_workflow(user, key=f"{key}-workflow")
+    if workflow is None:
+        st.stop()
+    try:
+        known = analytics.read(database(), person_id=user.person_id, workflow_key=workflow.key)
+    except ReviewError as refusal:
+        st.error(plain(str(refusal)))
+        st.stop()
+    if known.table.empty:
+        st.info("No forecast has come in yet. Import forecasts on the Data page, and this page can tell of them.")
+        st.stop()
+    return known
+
+
+def chart_with_table(
+    chart: alt.LayerChart,
+    table: pd.DataFrame,
+    *,
+    key: str,
+    alt_text: str,
+    columns: Mapping[str, ColumnConfig] | None = None,
+) -> None:
+    """A chart, and behind it, folded away, its table with a download. ``columns``: as ``table_with_download``."""
     st.altair_chart(chart, key=f"{key}-chart", alt=alt_text)
-    table_with_download(table, key=key)
+    table_with_download(table, key=key, columns=columns)
 
 
-def table_with_download(table: pd.DataFrame, *, key: str) -> None:
-    """A table, folded away, and its download as CSV. ``key`` names the table in ``TABLES`` and the file."""
-    columns = TABLES[key]
+def table_with_download(table: pd.DataFrame, *, key: str, columns: Mapping[str, ColumnConfig] | None = None) -> None:
+    """A table, folded away, and its download as CSV.
+
+    ``key`` names the table and the file; ``columns`` are those to show, in their order, else what ``TABLES`` has.
+    """
+    columns = TABLES[key] if columns is None else columns
     with st.expander(f"Table: {key.replace('-', ' ')}"):
         st.dataframe(
-            table, hide_index=True, column_order=list(columns), column_config=columns, alt=key.replace("-", " ")
+            table, hide_index=True, column_order=list(columns), column_config=dict(columns), alt=key.replace("-", " ")
         )
         st.download_button(
             "Download CSV",
@@ -74,74 +108,82 @@ def table_with_download(table: pd.DataFrame, *, key: str) -> None:
         )
 
 
-def _text(title: str) -> ColumnConfig:
+def text_column(title: str) -> ColumnConfig:
+    """A column of words."""
     return st.column_config.TextColumn(title)
 
 
-def _share(title: str) -> ColumnConfig:
+def share_column(title: str) -> ColumnConfig:
+    """A column of shares, 0 to 1, shown in percent."""
     return st.column_config.NumberColumn(title, format="percent")
 
 
-def _hours(title: str) -> ColumnConfig:
+def hours_column(title: str) -> ColumnConfig:
+    """A column of hours."""
     return st.column_config.NumberColumn(f"{title} (h)", format="%.1f")
 
 
-def _count(title: str) -> ColumnConfig:
+def count_column(title: str) -> ColumnConfig:
+    """A column of whole numbers."""
     return st.column_config.NumberColumn(title, format="localized")
 
 
 _RATES = {
-    "n": _count("Decisions"),
-    "overrides": _count("Overrides"),
-    "rate": _share("Rate"),
-    "low": _share("95 % from"),
-    "high": _share("to"),
-    "state": _text("State"),
+    "n": count_column("Decisions"),
+    "overrides": count_column("Overrides"),
+    "rate": share_column("Rate"),
+    "low": share_column("95 % from"),
+    "high": share_column("to"),
+    "state": text_column("State"),
 }
 #: Table → its columns as shown, in their order.
 TABLES: dict[str, dict[str, ColumnConfig]] = {
     "open-by-age": {
-        "group": _text("Group"),
-        "open": _count("Open"),
-        "overdue": _count("Past deadline"),
-        "oldest_hours": _hours("Oldest"),
-        "median_age_hours": _hours("Median age"),
-        **{bucket: _count(f"{BUCKET_TITLES[bucket]} d") for bucket in BUCKETS},
+        "group": text_column("Group"),
+        "open": count_column("Open"),
+        "overdue": count_column("Past deadline"),
+        "oldest_hours": hours_column("Oldest"),
+        "median_age_hours": hours_column("Median age"),
+        **{bucket: count_column(f"{BUCKET_TITLES[bucket]} d") for bucket in BUCKETS},
     },
     "open-items": {
-        "group": _text("Group"),
-        "series": _text("Series"),
-        "period": _text("Period"),
-        "age_hours": _hours("Age"),
+        "group": text_column("Group"),
+        "series": text_column("Series"),
+        "period": text_column("Period"),
+        "age_hours": hours_column("Age"),
         "overdue": st.column_config.CheckboxColumn("Past deadline"),
     },
     "time-to-decision": {
-        "group": _text("Group"),
-        "n": _count("Reviews"),
-        "open": _count("Still open"),
-        "median_hours": _hours("Half decided"),
-        "p85_hours": _hours("85 in 100 decided"),
-        "p90_hours": _hours("90 in 100 decided"),
-        "finished_median_hours": _hours("Median of finished"),
-        "finished_p90_hours": _hours("90 in 100 of finished"),
+        "group": text_column("Group"),
+        "n": count_column("Reviews"),
+        "open": count_column("Still open"),
+        "median_hours": hours_column("Half decided"),
+        "p85_hours": hours_column("85 in 100 decided"),
+        "p90_hours": hours_column("90 in 100 decided"),
+        "finished_median_hours": hours_column("Median of finished"),
+        "finished_p90_hours": hours_column("90 in 100 of finished"),
     },
     "from-ai-to-final": {
-        "label": _text("Step"),
-        "amount": _count("Amount"),
-        "end": _count("Comes to"),
-        "items": _count("Items"),
+        "label": text_column("Step"),
+        "amount": count_column("Amount"),
+        "end": count_column("Comes to"),
+        "items": count_column("Items"),
     },
-    "change-in-a-week": {"label": _text("What moved it"), "amount": _count("Change"), "items": _count("Items")},
-    "overrides-by-week": {"group": _text("Week"), **_RATES},
-    "overrides-by-group": {"group": _text("Group"), **_RATES},
+    "change-in-a-week": {
+        "label": text_column("What moved it"),
+        "amount": count_column("Change"),
+        "items": count_column("Items"),
+    },
+    "overrides-by-week": {"group": text_column("Week"), **_RATES},
+    "overrides-by-group": {"group": text_column("Group"), **_RATES},
     "overrides-by-reason": {
-        "name": _text("Reason"),
-        "reason": _text("Code"),
-        "overrides": _count("Overrides"),
-        "of": _count("Of all overrides"),
-        "share": _share("Share"),
-        "low": _share("95 % from"),
-        "high": _share("to"),
+        "name": text_column("Reason"),
+        "reason": text_column("Code"),
+        "overrides": count_column("Overrides"),
+        "of": count_column("Of all overrides"),
+        "share": share_column("Share"),
+        "low": share_column("95 % from"),
+        "high": share_column("to"),
     },
 }
 

@@ -97,7 +97,7 @@ def test_the_table_behind_a_chart_can_be_taken_away(page: Page, simulated: Workb
 
 
 @pytest.mark.parametrize(
-    ("path", "said"), [("/ageing", "No forecast has come in yet."), ("/overrides", "Nothing decided here had both")]
+    ("path", "said"), [("/ageing", "No forecast has come in yet."), ("/overrides", "No forecast has come in yet.")]
 )
 def test_an_empty_workflow_says_what_to_do(
     page: Page, workbench: Workbench, tmp_path: Path, path: str, said: str

@@ -11,7 +11,7 @@ from review_queue.roles import Grant, Principal, Role
 from review_queue.workflows import policy_of
 from storage import reports, workflows
 from storage.engine import Database
-from storage.tables import audit_events
+from storage.tables import audit_events, reasons
 from tests.house import LATER, NOON, POLICY, House, hours
 
 
@@ -65,6 +65,21 @@ def test_a_decided_item_shows_what_was_frozen_and_not_what_came_after(house):
     assert (row["state"], row["outcome"], row["reviewer"], row["reason"]) == ("decided", "adjust", "Ada", "PROMO")
     assert (row["band"], row["lane"], row["flagged"]) == ("large", 1, True)
     assert row["decided_at"] == hours(5)
+
+
+def test_a_decided_item_tells_how_it_was_decided_and_the_words_of_its_reason(house):
+    item = house.item(state="decided", audit_sample=True, horizon=2)
+    how = {"mode": "human_first", "initial_value": 115.0, "knew_more": True, "queue_length": 12, "scale": 10.0}
+    times = {"opened_at": hours(4), "first_evidence_at": hours(4.5), "hours_to_deadline": 3.5}
+    decided = house.decision(item, "adjust", final_value=120.0, reason_code="PROMO", note="as asked", **how, **times)
+
+    asked = house.only()
+    house.add(reasons, decision_id=decided, rank=0, code="PROMO", text="Fair in May.")
+    row = house.only()
+
+    assert (asked["note"], row["note"]) == ("as asked", "Fair in May.")
+    assert {name: row[name] for name in (*how, *times)} == how | times
+    assert (row["audit_sample"], row["horizon"], row["is_degraded"]) == (True, 2, False)
 
 
 def test_what_is_decided_later_is_open_and_what_is_created_later_does_not_exist(house):
