@@ -49,7 +49,7 @@ def expected_rates(decided: pd.DataFrame, made: pd.Series, *, tiers: pd.Series |
 def _factors(decided: pd.DataFrame, tiers: pd.Series | None) -> list[NDArray[np.intp]]:
     """What the chance may depend on, each as a code per row; the first is merged last."""
     columns = [
-        decided["band"] if "band" in decided else None,
+        decided.get("band"),
         None if tiers is None else tiers.reindex(decided.index),
         _days(numbers(decided, "hours_to_deadline")),
     ]

@@ -54,8 +54,8 @@ def binomial_limit(n: ArrayLike, rate: ArrayLike, at: float) -> Floats:
 
     tried, share = np.asarray(n, dtype=float), np.asarray(rate, dtype=float)
     count = binom.ppf(at, tried, share)
-    limit: Floats = count - (binom.cdf(count, tried, share) - at) / binom.pmf(count, tried, share)
-    return limit
+    limit = count - (binom.cdf(count, tried, share) - at) / binom.pmf(count, tried, share)
+    return np.asarray(limit, dtype=float)
 
 
 def funnel(counts: pd.DataFrame) -> pd.DataFrame:
