@@ -76,8 +76,8 @@ def load_dependence(reviews: pd.DataFrame, *, tolerance: float) -> Load:
     """How acceptance depends on the length of the queue, at the same gap and weekday; for a team only.
 
     Logistic regression of acceptance on ``queue_length`` (in tens) and ``abs(u)``, with the weekday (UTC) of
-    ``decided_at``; reads ``state``, ``final`` and ``ai`` besides. NaN below 200 decisions where all is known, and where there is
-    nothing to learn from: all accepted, or always the same queue.
+    ``decided_at``; reads ``state``, ``final`` and ``ai`` besides. NaN below 200 decisions where all is known, and where
+    there is nothing to learn from: all accepted, or always the same queue.
 
     Source: METHODS 4.6; statsmodels' binomial GLM. Weekdays as the control for the day are ours.
     """

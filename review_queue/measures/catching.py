@@ -52,6 +52,20 @@ def good_catches(reviews: pd.DataFrame, *, tolerance: float) -> pd.Series:
     return is_override(bad, tolerance=tolerance) & nearer
 
 
+def helpful_overrides(reviews: pd.DataFrame, *, tolerance: float) -> pd.Series:
+    """For each override with a known actual, whether it came nearer to what happened than the AI; a tie is no help.
+
+    Of a person, the share is shown from 100. Reads ``state``, ``final``, ``ai``, ``actual`` and ``is_lower_bound``
+    (such rows do not count).
+
+    Source: METHODS 3.5, the hit rate, which the grid of 4.5 asks for beside the reject-everything pattern.
+    """
+    decided = judged(reviews)
+    known = decided[decided["actual"].notna() & ~truths(decided, "is_lower_bound")]
+    made = known[is_override(known, tolerance=tolerance)]
+    return (made["actual"] - made["final"]).abs() < (made["actual"] - made["ai"]).abs()
+
+
 def team_detection(caught: pd.Series) -> Detection:
     """The share of check items that the team caught, from 30 of them; no personal figure is ever worked out.
 

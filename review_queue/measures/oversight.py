@@ -13,6 +13,7 @@ import pandas as pd
 
 from review_queue.measures import attention, batching, catching, following
 from review_queue.measures import overrides as overriding
+from review_queue.measures.funnel import FEWEST_GROUPS
 from review_queue.measures.groups import split
 from review_queue.measures.overrides import NOT_ENOUGH, OUTSIDE, WORTH_A_LOOK, state_of
 from review_queue.measures.shares import shares
@@ -56,12 +57,15 @@ OVERRIDES = Signal("override_ratio", "differ", 20, 60, (-1, 1), "Overrides were 
 REPEATED = Signal("repeated_reasons", "explain", 20, 40, (1,), "The same reason text was often used again.")
 SPECIFIC = Signal("specific_reasons", "explain", 20, 40, (-1,), "Reasons seldom name a customer, date or amount.")
 MISSED = Signal("missed_catches", "catch", 30, 30, (1,), "Bad AI forecasts were often let through.")
+HELPED = Signal(
+    "helpful_overrides", "catch", 100, 100, (-1,), "Overrides seldom came nearer to what happened."
+)
 SIGNALS = (
     *(ENGAGEMENT, EVIDENCE, FAST, BURSTS, LAST_TENTH),
     *(FOLLOWS, LARGE_GAPS),
     *(OVERRIDES,),
     *(REPEATED, SPECIFIC),
-    *(MISSED,),
+    *(MISSED, HELPED),
 )
 _BY_NAME = {signal.name: signal for signal in SIGNALS}
 
@@ -124,6 +128,7 @@ def signals(
         LAST_TENTH: batching.in_last_tenth(reviews),
         LARGE_GAPS: following.large_gaps_accepted(reviews, tolerance=tolerance),
         MISSED: catching.missed_catches(reviews, tolerance=tolerance),
+        HELPED: catching.helpful_overrides(reviews, tolerance=tolerance),
     }
     written = reasons_written(reviews, tolerance=tolerance, names=names)
     marks |= {REPEATED: written["repeated"], SPECIFIC: written["specific"]}
@@ -144,7 +149,7 @@ def conversation(found: pd.DataFrame) -> bool:
     Args:
         found: the rows of one group from ``signals``.
 
-    Source: METHODS 4.1; that the two past 95 % belong to one question is our reading: over eleven signals, any two
+    Source: METHODS 4.1; that the two past 95 % belong to one question is our reading: over twelve signals, any two
     past 95 % would be common by chance.
     """
     return len(speaking(found)) >= 2
@@ -195,9 +200,14 @@ def _overrides(counts: pd.DataFrame) -> pd.DataFrame:
 
 
 def _following(found: pd.DataFrame) -> pd.DataFrame:
-    """An AUC has no usual range of others: past 95 % where "does not follow" is concluded, past 99.8 % likewise."""
+    """Past 95 % where "does not follow" is concluded; past 99.8 % where that limit lies below what is usual, too.
+
+    Usual is the median AUC of the groups; with fewer than 8, the 0.65 below which the 95 % limit must lie.
+    """
     is_concluded = found["verdict"] == following.DOES_NOT
-    is_clear = is_concluded & (found["high_998"] < following.WEAK)
+    is_many = found["auc"].notna().sum() >= FEWEST_GROUPS
+    usual = float(found["auc"].median()) if is_many else following.WEAK
+    is_clear = is_concluded & (found["high_998"] < usual)
     beyond = is_concluded.map({True: 95.0, False: 0.0}).mask(is_clear, OUTSIDE)
     fewer, more = found[["overridden", "kept"]].min(axis=1), found[["overridden", "kept"]].max(axis=1)
     return pd.DataFrame(
@@ -205,7 +215,7 @@ def _following(found: pd.DataFrame) -> pd.DataFrame:
             "group": found["group"],
             "n": found["overridden"] + found["kept"],
             "value": found["auc"].astype(float),
-            "usual": following.WEAK,
+            "usual": usual,
             "low": found["low"].astype(float),
             "high": found["high"].astype(float),
             "beyond": beyond,
