@@ -157,7 +157,7 @@ def conversation(found: pd.DataFrame) -> bool:
 
 def speaking(found: pd.DataFrame) -> tuple[str, ...]:
     """The questions that speak, in their order. ``found``: as for ``conversation``."""
-    heard = found[found["enough"]]
+    heard = found[found["enough"].astype(bool)]
     return tuple(
         question
         for question in QUESTIONS
