@@ -57,9 +57,7 @@ OVERRIDES = Signal("override_ratio", "differ", 20, 60, (-1, 1), "Overrides were 
 REPEATED = Signal("repeated_reasons", "explain", 20, 40, (1,), "The same reason text was often used again.")
 SPECIFIC = Signal("specific_reasons", "explain", 20, 40, (-1,), "Reasons seldom name a customer, date or amount.")
 MISSED = Signal("missed_catches", "catch", 30, 30, (1,), "Bad AI forecasts were often let through.")
-HELPED = Signal(
-    "helpful_overrides", "catch", 100, 100, (-1,), "Overrides seldom came nearer to what happened."
-)
+HELPED = Signal("helpful_overrides", "catch", 100, 100, (-1,), "Overrides seldom came nearer to what happened.")
 SIGNALS = (
     *(ENGAGEMENT, EVIDENCE, FAST, BURSTS, LAST_TENTH),
     *(FOLLOWS, LARGE_GAPS),
