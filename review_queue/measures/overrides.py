@@ -49,6 +49,8 @@ def overrides(
             ``hours_to_deadline`` make the expectation, where they are known.
         tolerance: share of the AI's value within which a final value is not an override.
         tiers: the top level of each review's segment, with the index of ``reviews``: a further part of the mix.
+            Only where a tier has many people: among three, one who rejects everything moves what is expected of the
+            other two, and they look low.
 
     Returns:
         ``n`` decisions and ``overrides`` among them; ``rate``, ``low`` and ``high`` are 0 to 1. ``expected`` is a

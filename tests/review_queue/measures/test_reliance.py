@@ -78,9 +78,10 @@ def test_reliance_is_told_apart_by_who_was_right():
 
 def test_about_as_good_is_neither_and_few_are_not_shown():
     even = first(100, 140, 135, actual=121.0)  # nearer to the AI by 2, less than a quarter of the usual miss
+    own = first(100, 140, 135, actual=119.0)  # and here to one's own
     bound = {**AI_WAS_BETTER, "is_lower_bound": True}
 
-    row = reliance(reviews(*[AI_WAS_BETTER] * 19, even, bound)).iloc[0]
+    row = reliance(reviews(*[AI_WAS_BETTER] * 19, even, own, bound)).iloc[0]
 
     assert (row["ai_better"], row["own_better"], np.isnan(row["rair"]), np.isnan(row["rsr"])) == (19, 0, True, True)
 
