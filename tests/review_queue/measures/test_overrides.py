@@ -31,8 +31,9 @@ def test_the_rate_counts_decisions_that_had_both_values():
 
     assert (row["group"], row["n"], row["overrides"], row["rate"]) == ("all", 30, 3, 0.1)
     assert (round(row["low"], 3), round(row["high"], 3)) == (0.035, 0.256)
-    assert pd.isna(row["state"])
-    assert math.isnan(row["expected"])
+    assert row["state"] == "in usual range"
+    assert row["expected"] == pytest.approx(30 * 4 / 35)  # one cell: (3 + 1) / (30 + 5)
+    assert row["ratio"] == pytest.approx(3 / (30 * 4 / 35))
 
 
 def test_within_the_tolerance_is_no_override():
@@ -56,8 +57,44 @@ def test_a_report_counts_as_override_exactly_what_the_rules_do(final, ai, tolera
 
 
 def test_below_twenty_decisions_there_is_not_enough_data():
-    assert overrides(reviews(*[CHANGED] * 19), tolerance=0.01).iloc[0]["state"] == "not enough data"
-    assert overrides(reviews(*[CHANGED] * 20), tolerance=0.01)["state"].isna().all()
+    few = overrides(reviews(*[CHANGED] * 19), tolerance=0.01).iloc[0]
+
+    assert few["state"] == "not enough data"
+    assert math.isnan(few["expected"])
+    assert math.isnan(few["ratio"])
+    assert overrides(reviews(*[CHANGED] * 20), tolerance=0.01).iloc[0]["state"] == "in usual range"
+
+
+def of_groups(*counts: tuple[int, int]) -> tuple[pd.DataFrame, pd.Series]:
+    """Groups g00, g01 … with so many overrides among so many decisions."""
+    rows, names = [], []
+    for number, (made, n) in enumerate(counts):
+        rows += [CHANGED] * made + [EXACT] * (n - made)
+        names += [f"g{number:02d}"] * n
+    return reviews(*rows), pd.Series(names)
+
+
+@pytest.mark.parametrize(("odd", "state"), [((60, 60), "worth a look"), ((59, 59), "not enough data")])
+def test_a_rate_outside_the_limits_is_worth_a_look_from_sixty_decisions(odd, state):
+    table, groups = of_groups(*[(20, 100)] * 11, odd)
+
+    found = overrides(table, tolerance=0.01, groups=groups)
+
+    assert found["state"].tolist() == ["in usual range"] * 11 + [state]
+    assert found["ratio"].iloc[11] > 3
+
+
+def test_the_expected_overrides_are_those_of_the_mix():
+    easy, hard = {"band": "agree", "hours_to_deadline": 30.0}, {"band": "large", "hours_to_deadline": 30.0}
+    table = reviews(
+        *[{**EXACT, **easy}] * 95, *[{**CHANGED, **easy}] * 5, *[{**EXACT, **hard}] * 20, *[{**CHANGED, **hard}] * 80
+    )
+    groups = table["band"].map({"agree": "has easy items", "large": "has hard items"})
+
+    found = overrides(table, tolerance=0.01, groups=groups)
+
+    assert found["expected"].tolist() == pytest.approx([100 * 6 / 105, 100 * 81 / 105])
+    assert found["state"].tolist() == ["in usual range"] * 2
 
 
 def test_no_decisions_give_no_rate():
@@ -95,7 +132,7 @@ values = st.integers(-500, 500)
     st.sampled_from([0.5, 2.0, 1024.0]),
     st.randoms(),
 )
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 def test_rates_stay_when_all_money_is_scaled_and_groups_add_up(made, scale, random):
     table = reviews(*({**EXACT, "ai": ai, "final": final} for ai, final, _ in made))
     scaled = table.assign(ai=table["ai"] * scale, final=table["final"] * scale)
@@ -107,4 +144,7 @@ def test_rates_stay_when_all_money_is_scaled_and_groups_add_up(made, scale, rand
 
     pd.testing.assert_frame_equal(whole, overrides(scaled, tolerance=0.01))
     pd.testing.assert_frame_equal(parts, overrides(shuffled, tolerance=0.01, groups=groups))
+    whole_chance = parts["n"].sum() and (parts["overrides"].sum() + 1) / (parts["n"].sum() + 5)
+    shown = parts[parts["n"] >= 20]
+    assert shown["expected"].tolist() == pytest.approx((shown["n"] * whole_chance).tolist())
     assert parts[["n", "overrides"]].sum().tolist() == whole.loc[0, ["n", "overrides"]].tolist()
