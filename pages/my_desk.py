@@ -28,6 +28,8 @@ st.caption(
 is_nothing = not any(desk.waiting.values())
 if st.button("Start reviewing", type="primary", shortcut=keys.live(keys.START), disabled=is_nothing):
     open_review()
+if workflow.policy.check_share:
+    st.caption(f"About {workflow.policy.check_share:.0%} of items come as a check first; you are told at once.")
 if is_nothing:
     st.caption("Nothing waits for you. New items appear here as forecasts arrive.")
 

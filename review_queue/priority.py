@@ -70,6 +70,15 @@ def place(facts: pd.DataFrame, policy: Policy, *, now: datetime, g95: float | No
     )
 
 
+def gap_words(facts: pd.DataFrame, policy: Policy) -> list[tuple[str, str]]:
+    """The first two phrases of "why this is next" for each row: how far apart, and what is at stake.
+
+    Args:
+        facts: ``ai``, ``manual``, ``value_per_unit``, ``u``, ``gap``, ``money``, ``band``, ``has_ai``, ``has_manual``.
+    """
+    return list(zip(_surprise_words(facts), _stake_words(facts, policy, _stake(facts)), strict=True))
+
+
 def _placed_until(policy: Policy, *, age: Floats, left: Floats, pressure: Floats, now: datetime) -> pd.DatetimeIndex:
     """Until when lane and score hold: a while where time still moves them, else until the next hour that does.
 

@@ -813,19 +813,82 @@ checkpoints = Table(
     _at("created_at"),
 )
 
-alerts = Table(
+alerts = Table(  # a threshold of the policy that was passed: somebody acknowledges it, explains it, closes it
     "alerts",
     metadata,
     _id(),
     _ref("workflow_id", "workflows"),
     Column("measure", String(100), nullable=False),
-    Column("details", Json, nullable=False),
+    Column("details", Json, nullable=False),  # the sentence, the value and the limit, as they were when it was raised
     Column("owner", String(400)),
     _at("raised_at"),
     _at("due_at", nullable=True),
     _at("acknowledged_at", nullable=True),
-    _at("closed_at", nullable=True),
+    _ref("acknowledged_by", "people", nullable=True),
     Column("explanation", Text, nullable=False, server_default=text("''")),
+    _at("explained_at", nullable=True),
+    _ref("explained_by", "people", nullable=True),
+    _at("closed_at", nullable=True),
+    _ref("closed_by", "people", nullable=True),
+)
+Index(  # one at a time for each measure: what goes on is not raised again
+    "uq_alerts_open",
+    alerts.c.workflow_id,
+    alerts.c.measure,
+    unique=True,
+    sqlite_where=alerts.c.closed_at.is_(None),
+    postgresql_where=alerts.c.closed_at.is_(None),
+)
+
+checks = Table(  # a known-wrong AI value shown to one person on an item, once; nothing of it is a decision
+    "checks",
+    metadata,
+    _id(),
+    _ref("workflow_id", "workflows"),
+    _ref("item_id", "items"),
+    Column("round", Integer, nullable=False),
+    _ref("person_id", "people"),
+    Column("flaw", String(20), nullable=False),
+    Column("shown_value", Float, nullable=False),
+    Column("shown_low", Float),
+    Column("shown_high", Float),
+    Column("true_value", Float, nullable=False),
+    _at("planted_at"),
+    _at("opened_at", nullable=True),
+    _at("answered_at", nullable=True),
+    Column("outcome", String(20)),
+    Column("final_value", Float),
+    Column("is_caught", Boolean),
+    Column("idempotency_key", String(64), unique=True),
+    Column("request_hash", String(64)),
+    UniqueConstraint("item_id", "round", "person_id"),
+    CheckConstraint("(answered_at IS NULL) = (is_caught IS NULL)", name="answered_or_not"),
+)
+Index("ix_checks_person", checks.c.person_id, checks.c.planted_at)
+Index("ix_checks_workflow", checks.c.workflow_id, checks.c.answered_at)
+
+pulses = Table(  # a reviewer's answer to one question, at most once a month
+    "pulses",
+    metadata,
+    _id(),
+    _ref("workflow_id", "workflows"),
+    _ref("person_id", "people"),
+    Column("month", String(7), nullable=False),
+    Column("answer", SmallInteger, nullable=False),
+    _at("answered_at"),
+    UniqueConstraint("workflow_id", "person_id", "month"),
+    CheckConstraint("answer BETWEEN 1 AND 5", name="answer"),
+)
+
+happenings = Table(  # what else changed, to be read beside before and after
+    "happenings",
+    metadata,
+    _id(),
+    _ref("workflow_id", "workflows", index=True),
+    Column("day", Date, nullable=False),
+    Column("what", String(400), nullable=False),
+    _ref("noted_by", "people"),
+    _at("noted_at"),
 )
 
 incidents = Table(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from review_queue.checking import TOLD, Answer
 from review_queue.items import Decision, Item, Outcome, SkipReason, Stage
 from workbench.parts import amount
 
@@ -45,4 +46,14 @@ def changes(before: Item, after: Item) -> str:
         f"{whose} was {amount(old.value if old else None)} and is {amount(new.value if new else None)} now."
         for whose, old, new in pairs
         if (old.value if old else None) != (new.value if new else None)
+    )
+
+
+def check_words(answer: Answer, item: Item) -> str:
+    """What is told of a check item the moment that it was met."""
+    real, shown = amount(answer.true_value, item.unit), amount(answer.planted.value, item.unit)
+    met = "You did not let it through" if answer.is_caught else "It went through"
+    return (
+        f"This was a check item: the AI's {real} was shown as {shown}, {TOLD[answer.planted.flaw]}. {met}, and nothing "
+        "of it was stored as a decision. The item is still in your hands, now with the AI's own value"
     )

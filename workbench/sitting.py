@@ -17,6 +17,7 @@ from typing import Any, Final, Literal, TypeVar
 import streamlit as st
 
 from review_queue.calendars import BusinessCalendar
+from review_queue.checking import Answer
 from review_queue.errors import (
     ClaimNotHeld,
     DatabaseAway,
@@ -35,14 +36,14 @@ from storage.claims import Held
 from storage.engine import Database
 from storage.workflows import Workflow
 from workbench import held, reads
-from workbench.actions import assigning, resolving, reviewing
+from workbench.actions import assigning, checking, resolving, reviewing
 from workbench.actions.again import patience
 from workbench.actions.reviewing import Desk
 from workbench.final_value import final_from, shown_as, tidy
 from workbench.parts import amount
 from workbench.press_words import OUTCOME_WORDS as OUTCOME_WORDS  # the screen's parts know these from here
 from workbench.press_words import SKIP_WORDS as SKIP_WORDS
-from workbench.press_words import changes, name_of, said
+from workbench.press_words import changes, check_words, name_of, said
 from workbench.reads import Ahead, Story, Surroundings
 from workbench.reason_draft import reason_in
 from workbench.settings import settings
@@ -111,7 +112,9 @@ class Sitting:
     @property
     def form(self) -> str:
         """Names the form that is drawn: the item and the claim that it is drawn under."""
-        return f"{self.desk.item.id}-{self.desk.item.fence}" if self.desk else "none"
+        if self.desk is None:
+            return "none"
+        return f"{self.desk.item.id}-{self.desk.item.fence}{'-2' if self.desk.is_after_check else ''}"
 
     @property
     def claim(self) -> Held | None:
@@ -457,7 +460,7 @@ class Sitting:
             return
         try:
             with patience(IN_SILENCE):
-                decision = reviewing.submit_decision(**self._mine(), choice=self._choice(item, outcome))
+                done = self._send(self._choice(item, outcome))
         except OutcomeUnknown:
             self._check(Doubt(item.id, self.key, item))
         except ItemAlreadyDecided as refusal:
@@ -473,7 +476,21 @@ class Sitting:
         except ReviewError as refusal:
             self.notice = Notice("error", str(refusal))
         else:
-            self._saved(decision, item)
+            if isinstance(done, Answer):
+                self._was_check(done, item)
+            else:
+                self._saved(done, item)
+
+    def _send(self, choice: Choice) -> Decision | Answer:
+        if self.desk is not None and self.desk.is_check:
+            return checking.answer_check(**self._mine(), choice=choice)
+        return reviewing.submit_decision(**self._mine(), choice=choice)
+
+    def _was_check(self, answer: Answer, item: Item) -> None:
+        """Say that it was a check item, and lay the item out as it is, to be decided."""
+        self.last, self.saved_at, self.draft = None, monotonic(), {}
+        self.notice = Notice("info", check_words(answer, item), name_of(item))
+        self.coming = item.id
 
     def _saved(self, decision: Decision, item: Item) -> None:
         self.last, self.saved_at = decision, monotonic()

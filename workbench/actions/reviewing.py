@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from review_queue.checking import as_planted
 from review_queue.errors import ChoiceInvalid, ClaimNotHeld, ItemNotFound, NotReady, UndoTooLate
 from review_queue.items import Act, Choice, Claim, Decision, Item, Outcome, Reason, SkipReason, Stage, State
 from review_queue.notices import News
@@ -42,7 +43,7 @@ from storage.placing import Surroundings
 from storage.queue import Hand, PassedUp
 from storage.tree import path_of
 from storage.workflows import Workflow
-from workbench.actions import shifting
+from workbench.actions import checking, shifting
 from workbench.actions.again import again
 from workbench.actions.deciding import answered_before, note, server_of, settle
 from workbench.stopping import doors
@@ -64,6 +65,8 @@ class Desk:
     last: Decision | None = None  #: the newest decision of this round that stands, final or not
     withheld: str = ""  #: why the AI's value is not shown, in a sentence
     named: Commitment | None = None  #: the number that they named before the AI's was shown
+    is_check: bool = False  #: the AI's value is planted, and what is chosen meets a check item
+    is_after_check: bool = False  #: the person met a check on this item before
 
 
 def keep_order(database: Database, known: dict[int, Surroundings]) -> None:
@@ -374,6 +377,7 @@ def _claimed(session: Session, who: Principal, workflow: Workflow, claim: Claim,
     """Put a claim on record, and give back the oldest of what was in hand before, where that makes too many."""
     note(session, "item.claimed", who, workflow, claim.item_id, details={"fence": claim.fence})
     _give_back_surplus(session, who, workflow, hand)
+    checking.plant_if_due(session, who, workflow, claim.item_id)
 
 
 def _give_back_surplus(session: Session, who: Principal, workflow: Workflow, before: Hand) -> None:
@@ -402,8 +406,13 @@ def _desk(session: Session, who: Principal, workflow: Workflow, item_id: int) ->
     mine = item.state is State.CLAIMED and item.holder_id == who.person_id and who.may(Task.REVIEW, workflow.id)
     is_told = last is not None and last.act is not Act.UNDO and item.stage is not Stage.SECOND
     named = commitments.of(session, item, who.person_id) if is_named_first(item) else None
+    shown = as_shown(blinded(item), has_named=named is not None or not who.may(Task.REVIEW, item.workflow_id))
+    check = checking.laid_over(session, who, workflow, item) if mine else None
+    is_check = check is not None and not check.is_answered
     return Desk(
-        item=as_shown(blinded(item), has_named=named is not None or not who.may(Task.REVIEW, item.workflow_id)),
+        item=as_planted(shown, check.planted, workflow.policy) if check is not None and is_check else shown,
+        is_check=is_check,
+        is_after_check=check is not None and check.is_answered,
         withheld=because(item, workflow.policy, now=past.now) if item.stage is not Stage.SECOND else "",
         named=named,
         mine=mine,
