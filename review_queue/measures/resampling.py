@@ -13,7 +13,7 @@ DRAWS = 2000
 SEED = 20250331  #: so that the same reviews always get the same interval
 LEVEL = 0.95
 FEWEST_CLUSTERS = 10  #: below this the interval cannot be relied on
-_AT_ONCE = 2_000_000  #: drawn clusters held in memory at once
+_AT_ONCE = 100_000  #: drawn clusters worked on at once: so many fit into a processor's cache
 
 Floats = NDArray[np.float64]
 
@@ -41,7 +41,8 @@ def drawn_totals(sums: Floats, *, draws: int = DRAWS, seed: int = SEED) -> Float
     found = []
     for start in range(0, draws, at_once):
         size = min(at_once, draws - start)
-        drawn = random.integers(count, size=(size, count)) + count * np.arange(size)[:, None]
+        drawn = random.integers(count, size=(size, count), dtype=np.int32)
+        drawn += count * np.arange(size, dtype=np.int32)[:, None]
         times = np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count)
         found.append(times.astype(np.float64) @ sums)
     return np.concatenate(found)

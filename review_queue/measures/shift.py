@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from review_queue.measures.groups import split
 from review_queue.measures.overrides import NOT_ENOUGH, is_override, judged
 from review_queue.measures.value_added import ADDS, CANT_TELL, COSTS
 

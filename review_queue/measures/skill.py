@@ -106,7 +106,7 @@ def tracking_signal(reviews: pd.DataFrame) -> pd.DataFrame:
     rows = observations(reviews, ["ai"])
     error = rows["value_per_unit"] * (rows["ai"] - rows["actual"])
     # A period's place is that of its own end, whenever its actuals were made final.
-    sums = pd.DataFrame({"period": rows["period"], "when": _ends(rows["period"]), "error": error, "size": error.abs()})
+    sums = pd.DataFrame({"period": rows["period"], "when": period_ends(rows["period"]), "error": error, "size": error.abs()})
     by_period = sums.groupby("period").agg(
         n=("error", "size"), when=("when", "min"), error=("error", "sum"), size=("size", "sum")
     )
@@ -117,13 +117,13 @@ def tracking_signal(reviews: pd.DataFrame) -> pd.DataFrame:
 
 
 def _actual_dates(reviews: pd.DataFrame) -> pd.Series:
-    ends = _ends(reviews["period"])
+    ends = period_ends(reviews["period"])
     if "actual_final_at" not in reviews:
         return ends
     return pd.to_datetime(reviews["actual_final_at"], utc=True).fillna(ends)
 
 
-def _ends(periods: pd.Series) -> pd.Series:
+def period_ends(periods: pd.Series) -> pd.Series:
     """When each period ended, UTC; NaT where it is unknown."""
     ends = {text: datetime.combine(parse_period(text).end, time(), UTC) for text in periods.dropna().unique()}
     return pd.to_datetime(periods.map(ends), utc=True)
