@@ -6,6 +6,7 @@ import pandas as pd
 
 from review_queue.measures.coverage import (
     AS_PROMISED,
+    CONCLUDED_FROM,
     FEWEST_PERIODS,
     SHOWN_FROM,
     TOO_NARROW,
@@ -105,7 +106,7 @@ def _coverage(part: pd.DataFrame) -> dict[str, object]:
     """Over all reviews, of which several may be of one actual; the alarm counts each actual once."""
     seen = part[~part["is_lower_bound"].astype(bool)].dropna(subset=["ai_low", "ai_high"])
     inside = seen["actual"].between(seen["ai_low"], seen["ai_high"]).mean() if len(seen) >= SHOWN_FROM else float("nan")
-    verdict = str(coverage(seen)["verdict"].iloc[0])
+    verdict = str(coverage(seen)["verdict"].iloc[0]) if len(seen) >= CONCLUDED_FROM else CANT_TELL
     return {
         "n": len(seen),
         "measure": "coverage",
@@ -116,9 +117,9 @@ def _coverage(part: pd.DataFrame) -> dict[str, object]:
 
 
 def _tracking(part: pd.DataFrame) -> list[dict[str, object]]:
-    signals = tracking_signal(part)
-    if len(signals) < FEWEST_PERIODS:
+    if part["period"].nunique() < FEWEST_PERIODS:
         return []
+    signals = tracking_signal(part)
     last = signals.iloc[-1]
     return [
         {

@@ -106,7 +106,9 @@ def tracking_signal(reviews: pd.DataFrame) -> pd.DataFrame:
     rows = observations(reviews, ["ai"])
     error = rows["value_per_unit"] * (rows["ai"] - rows["actual"])
     # A period's place is that of its own end, whenever its actuals were made final.
-    sums = pd.DataFrame({"period": rows["period"], "when": period_ends(rows["period"]), "error": error, "size": error.abs()})
+    sums = pd.DataFrame(
+        {"period": rows["period"], "when": period_ends(rows["period"]), "error": error, "size": error.abs()}
+    )
     by_period = sums.groupby("period").agg(
         n=("error", "size"), when=("when", "min"), error=("error", "sum"), size=("size", "sum")
     )
