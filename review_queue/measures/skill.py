@@ -30,7 +30,8 @@ def observations(reviews: pd.DataFrame, steps: list[str]) -> pd.DataFrame:
             ``actual_final_at``.
 
     Several reviews of the same series and period count once, by the one created last. The actual's date is
-    ``actual_final_at``, else the end of its period; at equal dates series come in the order of their names.
+    ``actual_final_at``, else the end of its period, else when its review was created; at equal dates series come in
+    the order of their names. Of reviews without a period nobody knows whether they are of the same actual: all count.
     """
     known = matched(reviews, steps)
     known = known.assign(
@@ -38,7 +39,9 @@ def observations(reviews: pd.DataFrame, steps: list[str]) -> pd.DataFrame:
         # A last resort against the order of rows: reviews that were created together.
         tie=known[steps].sum(axis=1),
     )
-    known = known.sort_values(["created_at", "tie"], kind="stable").drop_duplicates(["series", "period"], keep="last")
+    known = known.sort_values(["created_at", "tie"], kind="stable")
+    is_repeated = known.duplicated(["series", "period"], keep="last") & known["period"].notna()
+    known = known[~is_repeated]
     known = known.sort_values(["when", "period", "series"], kind="stable")
     return known.drop(columns=["tie"])
 
@@ -119,7 +122,7 @@ def tracking_signal(reviews: pd.DataFrame) -> pd.DataFrame:
 
 
 def _actual_dates(reviews: pd.DataFrame) -> pd.Series:
-    ends = period_ends(reviews["period"])
+    ends = period_ends(reviews["period"]).fillna(reviews["created_at"])
     if "actual_final_at" not in reviews:
         return ends
     return pd.to_datetime(reviews["actual_final_at"], utc=True).fillna(ends)

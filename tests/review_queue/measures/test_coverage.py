@@ -89,7 +89,7 @@ def test_a_verdict_needs_eighty_actuals_in_eight_periods(series, periods, inside
 
 def test_lower_bounds_and_further_reviews_of_the_same_actual_do_not_count():
     table = ranges(np.random.default_rng(1))
-    table.loc[0, "is_lower_bound"] = True
+    table.loc[0, ["actual", "is_lower_bound"]] = [130.0, True]
 
     assert coverage(pd.concat([table, table], ignore_index=True))["n"].tolist() == [
         79,

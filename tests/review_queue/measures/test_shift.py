@@ -27,6 +27,13 @@ def test_the_index_by_hand():
     assert psi(reference, reference) == 0
 
 
+def test_a_value_on_an_edge_belongs_to_the_bin_below():
+    reference = pd.Series([0.0] * 60 + [1.0] * 60)
+
+    assert psi(reference, reference.replace(0.0, -5.0)) == 0
+    assert psi(reference, reference.replace(1.0, 5.0)) > 0
+
+
 def test_without_any_change_the_rule_of_thumb_would_be_broken_by_chance_in_37_of_100():
     rng = np.random.default_rng(1)
     found = np.array([psi(pd.Series(rng.normal(size=1000)), pd.Series(rng.normal(size=100))) for _ in range(400)])

@@ -79,11 +79,11 @@ def test_a_good_past_does_not_delay_the_alarm_much():
     assert np.nanmedian(times_to_alarm(1.6, good=100)) == pytest.approx(120, rel=0.12)
 
 
-def test_actuals_come_in_the_order_in_which_they_became_final():
+def test_actuals_come_as_they_became_final_or_else_as_their_periods_ended():
     table = reviews(
         {**ROW, "series": "b", "period": "2025-01"},
         {**ROW, "series": "a", "period": "2025-02"},
-        {**ROW, "series": "c", "period": "2024-12", "actual_final_at": "2025-06-01T00:00Z"},
+        {**ROW, "series": "c", "period": "2024-12", "actual_final_at": "2025-02-15T00:00Z"},
         {**ROW, "series": "a", "period": "2025-01"},
     )
 
@@ -92,8 +92,8 @@ def test_actuals_come_in_the_order_in_which_they_became_final():
     assert list(zip(found["series"], found["period"], strict=True)) == [
         ("a", "2025-01"),
         ("b", "2025-01"),
-        ("a", "2025-02"),
         ("c", "2024-12"),
+        ("a", "2025-02"),
     ]
 
 
@@ -101,6 +101,16 @@ def test_several_reviews_of_one_actual_count_once_by_the_last():
     later = NOON + pd.Timedelta(hours=1)
 
     found = observations(reviews({**ROW, "ai": 50, "created_at": later}, ROW, {**ROW, "period": "2025-02"}), ["ai"])
+
+    assert found["ai"].tolist() == [90, 50]
+
+
+def test_reviews_without_a_period_all_count_when_they_were_created():
+    earlier = NOON - pd.Timedelta(days=90)
+
+    found = observations(
+        reviews({**ROW, "period": None, "ai": 50}, {**ROW, "period": None, "created_at": earlier}), ["ai"]
+    )
 
     assert found["ai"].tolist() == [90, 50]
 
