@@ -2,12 +2,14 @@
 
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from review_queue.measures.value_added import value_added
+from review_queue.measures.value_added import added, matched_share, value_added
+from tests.review_queue.measures.made_history import history, shuffled
 from tests.review_queue.measures.made_reviews import reviews
 
 ACTUAL = [100, 80, 0, 120, 60]
@@ -51,7 +53,7 @@ def test_steps_are_compared_with_the_ai_by_mae_and_row_by_row():
     assert steps["ties"].tolist() == pytest.approx([0.0, 1.0, 0.2])
 
 
-def test_nothing_is_concluded_yet():
+def test_from_five_rows_nothing_is_concluded():
     steps = by_step(vector())
 
     assert steps[["low", "high", "verdict"]].isna().all(axis=None)
@@ -148,3 +150,116 @@ def test_scaling_all_money_scales_money_and_leaves_rates(made, scale, random):
     pd.testing.assert_series_equal(before["mae"] * scale, after["mae"])
     pd.testing.assert_frame_equal(before, value_added(shuffled))
     assert parts.groupby("step")["n"].sum().to_dict() == before.set_index("step")["n"].to_dict()
+
+
+def two_steps(rng, *, series=12, periods=4, ai=10.0, final=10.0):
+    return history(rng, series=series, periods=periods, ai=ai, final=final)
+
+
+def test_a_verdict_is_reached_only_where_the_interval_excludes_nothing_added():
+    rng = np.random.default_rng(2)
+    better, worse, alike = (
+        by_step(two_steps(rng, ai=ai, final=final)).loc["final"] for ai, final in ((10, 2), (2, 10), (10, 10))
+    )
+
+    assert (better["verdict"], worse["verdict"], alike["verdict"]) == ("adds value", "costs accuracy", "can't tell yet")
+    assert 0 < better["low"] < better["fva_points"] < better["high"]
+    assert worse["high"] < 0 < alike["high"]
+
+
+def test_the_first_step_has_nothing_before_it_to_be_judged_by():
+    first = by_step(two_steps(np.random.default_rng(2))).loc["ai"]
+
+    assert first[["low", "high", "verdict"]].isna().all()
+
+
+def test_accepting_everything_adds_exactly_nothing():
+    table = two_steps(np.random.default_rng(2)).assign(final=lambda rows: rows["ai"])
+
+    final = by_step(table).loc["final"]
+
+    assert final[["low", "high", "verdict"]].tolist() == [0, 0, "can't tell yet"]
+
+
+@pytest.mark.parametrize(("series", "periods", "said"), [(9, 4, False), (10, 3, True), (29, 1, False), (30, 1, True)])
+def test_below_ten_clusters_or_thirty_rows_there_are_numbers_and_no_verdict(series, periods, said):
+    table = two_steps(np.random.default_rng(2), series=series, periods=periods, final=1.0)
+
+    final = by_step(table).loc["final"]
+
+    assert final["fva_points"] > 0
+    assert final[["low", "high", "verdict"]].notna().tolist() == [said] * 3
+
+
+def test_what_hangs_together_is_drawn_together():
+    """Six people who look at the same forecast are not six times the evidence."""
+    table = two_steps(np.random.default_rng(2))
+    sixfold = pd.concat([table] * 6, ignore_index=True)
+    once, together, apart = (
+        by_step(rows, clusters=clusters).loc["final"]
+        for rows, clusters in (
+            (table, None),
+            (sixfold, None),
+            (sixfold, pd.Series(np.arange(len(sixfold)))),
+        )
+    )
+
+    assert together[["low", "high"]].tolist() == pytest.approx(once[["low", "high"]].tolist())
+    assert apart["high"] - apart["low"] < 0.7 * (once["high"] - once["low"])
+
+
+def test_the_interval_holds_the_truth_about_nineteen_times_in_twenty():
+    rng = np.random.default_rng(3)
+    found = [by_step(two_steps(rng, series=40)).loc["final"] for _ in range(60)]
+
+    assert 52 <= sum(row["low"] < 0 < row["high"] for row in found) <= 60
+
+
+def test_any_two_steps_can_be_compared_and_gains_add_up_along_the_stairs():
+    table = history(np.random.default_rng(4), series=12, periods=3, naive=20, ai=10, final=8)
+    steps = by_step(table)
+
+    row = added(table, reference="naive").iloc[0]
+
+    assert (row["n"], row["clusters"], row["verdict"]) == (36, 12, "adds value")
+    assert row["fva_points"] == pytest.approx(steps["fva_points"].sum())
+    same = added(table)[["fva_points", "low", "high"]].iloc[0].tolist()
+    assert same == pytest.approx(steps.loc["final", ["fva_points", "low", "high"]].tolist())
+    assert added(table, step="manual").empty
+
+
+def test_below_thirty_rows_a_comparison_is_not_shown():
+    row = added(two_steps(np.random.default_rng(4), series=29, periods=1)).iloc[0]
+
+    assert row[["fva_points", "low", "high", "verdict"]].isna().all()
+
+
+def test_what_the_forecast_itself_may_have_made_happen_proves_nothing():
+    table = vector().assign(controllable=[True, False, None, False, False])
+
+    assert by_step(table)["n"].tolist() == [4, 4, 4]
+
+
+def test_it_is_said_on_how_many_of_the_decided_the_comparison_rests():
+    table = pd.concat([vector(), vector(actual=None), vector(state="ready")], ignore_index=True)
+
+    found = matched_share(table, groups=pd.Series(["x"] * 5 + ["y"] * 10))
+
+    assert found[["decided", "matched", "share"]].to_numpy().tolist() == [[5, 5, 1], [5, 0, 0]]
+
+
+@given(
+    st.lists(st.tuples(amounts, amounts, amounts, st.integers(0, 15)), min_size=30, max_size=60),
+    st.sampled_from([0.5, 1024.0]),
+)
+@settings(deadline=None, max_examples=40)
+def test_interval_and_verdict_depend_on_neither_order_nor_money(made, scale):
+    table = two_steps(np.random.default_rng(1), series=len(made), periods=1)
+    table[["actual", "ai", "final"]] = np.array([values[:3] for values in made], dtype=float)
+    table["series"] = [f"s{values[3]}" for values in made]
+    dearer = table.assign(**{column: table[column] * scale for column in ("actual", "ai", "final")})
+
+    found = value_added(table)
+
+    pd.testing.assert_frame_equal(found, value_added(shuffled(table)))
+    pd.testing.assert_frame_equal(found.drop(columns="mae"), value_added(dearer).drop(columns="mae"))
