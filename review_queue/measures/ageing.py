@@ -65,11 +65,11 @@ def heat_map(reviews: pd.DataFrame, *, as_of: datetime, groups: pd.Series) -> pd
         One row per group and bucket, ``group, bucket, open``: groups by name, the unknown (None) last, also those in
         which nothing is open; buckets from the youngest.
     """
-    names = [name for name, _ in split(reviews, groups)]
-    waiting = open_reviews(reviews, as_of=as_of)
-    places = waiting.groupby([_named(groups, waiting.index), "bucket"], dropna=False).size()
-    counts = {(None if pd.isna(name) else name, bucket): n for (name, bucket), n in places.items()}
-    rows = [(name, bucket, int(counts.get((name, bucket), 0))) for name in names for bucket in BUCKETS]
+    buckets = open_reviews(reviews, as_of=as_of)["bucket"]
+    rows = []
+    for name, part in split(reviews, groups):
+        counts = buckets.reindex(part.index).value_counts().reindex(list(BUCKETS), fill_value=0)
+        rows += [(name, bucket, int(count)) for bucket, count in counts.items()]
     return pd.DataFrame(rows, columns=["group", "bucket", "open"])
 
 
@@ -129,8 +129,3 @@ def _done_by(times: pd.DataFrame, hours: pd.Series) -> pd.Series:
 def _jitter(names: pd.Series) -> pd.Series:
     hashes = pd.util.hash_pandas_object(names.astype("object"), index=False).to_numpy("uint64")
     return pd.Series(hashes / 2.0**64 - 0.5, index=names.index)
-
-
-def _named(groups: pd.Series, index: pd.Index) -> pd.Series:
-    names = groups.reindex(index).astype("object")
-    return names.where(names.isna(), names.astype(str))

@@ -33,8 +33,8 @@ def attainment(times: pd.DataFrame, *, sla_hours: float) -> Attainment:
     """``1 − S(SLA)`` of the Kaplan–Meier curve: open items count for as long as they have been watched.
 
     Args:
-        times: ``hours`` and ``finished`` as ``latency.durations`` gives them, in hours of the same clock as the promise:
-            business hours where that is in business hours.
+        times: ``hours`` and ``finished`` as ``latency.durations`` gives them, by the clock of the promise: in
+            business hours where that is.
         sla_hours: the promise; a review that ends exactly then kept it.
 
     Source: METHODS 5.3, 9.

@@ -87,7 +87,7 @@ def per_day(
 
 
 def net_flow(days: pd.DataFrame, *, window: int = WINDOW_DAYS) -> pd.DataFrame:
-    """Arrivals and decisions a day over the four weeks up to each day, and how much faster the queue grows than shrinks.
+    """Arrivals and decisions a day over the four weeks up to each day, and by how much the queue grows.
 
     Args:
         days: as ``per_day`` gives them, every calendar day once.
@@ -106,7 +106,8 @@ def net_flow(days: pd.DataFrame, *, window: int = WINDOW_DAYS) -> pd.DataFrame:
 
 def local_days(times: pd.Series, timezone: str) -> pd.Series:
     """The day, as a naive midnight, that each instant (UTC) falls on in ``timezone``."""
-    return times.dt.tz_convert(timezone).dt.tz_localize(None).dt.normalize()
+    days: pd.Series = times.dt.tz_convert(timezone).dt.tz_localize(None).dt.normalize()
+    return days
 
 
 def _days(start: datetime, end: datetime, timezone: str) -> pd.DatetimeIndex:
