@@ -89,9 +89,8 @@ def adoption(reviews: pd.DataFrame, *, tolerance: float, timezone: str = "UTC") 
     """
     times = reached(reviews, tolerance=tolerance)
     counts = times.notna().groupby(week_of(times[ELIGIBLE], timezone), sort=True).sum().rename_axis("week")
-    known = measured(times)
-    counts = counts.astype(float).where(counts.columns.isin(known), np.nan)
-    counts = counts.astype(dict.fromkeys(known, "int64"))
+    unknown = [step for step in STEPS if step not in measured(times)]
+    counts[unknown] = np.nan
     return counts.reset_index()[list(COLUMNS)]
 
 

@@ -15,9 +15,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from review_queue.measures.damping import HELPED, outcomes
+from review_queue.measures.draws import cluster_draws, median_draws
 from review_queue.measures.groups import split
 from review_queue.measures.latency import SHOWN_FROM, durations, hours_until, survival
-from review_queue.measures.medians import median_draws
 from review_queue.measures.overrides import is_override, judged
 from review_queue.measures.value_added import matched
 
@@ -205,6 +205,5 @@ def _mean(values: pd.Series, series: pd.Series, setting: Setting, chance: np.ran
     clusters = len(by_series)
     if clusters < LEAST_CLUSTERS:
         return _Side(float(values.mean()), len(values))
-    times = chance.multinomial(clusters, np.full(clusters, 1 / clusters), setting.draws)
-    totals = times @ by_series
+    totals = cluster_draws(clusters, draws=setting.draws, chance=chance) @ by_series
     return _Side(float(values.mean()), len(values), totals[:, 0] / totals[:, 1])

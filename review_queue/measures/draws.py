@@ -1,4 +1,4 @@
-"""How sure a Kaplan–Meier median is: draws of it over clusters."""
+"""How sure a figure is: bootstrap draws over clusters, of counts and of Kaplan–Meier medians."""
 
 from __future__ import annotations
 
@@ -8,6 +8,12 @@ from numpy.typing import NDArray
 
 MOST_TIMES = 256  #: distinct times that draws are worked out at; more are put together, as finely as this
 _SLACK = 1e-9
+
+
+def cluster_draws(clusters: int, *, draws: int, chance: np.random.Generator) -> NDArray[np.float64]:
+    """How often each cluster is in each sample of as many clusters, with replacement; shape (draws, clusters)."""
+    drawn = chance.integers(0, clusters, (draws, clusters)) + clusters * np.arange(draws)[:, None]
+    return np.bincount(drawn.ravel(), minlength=draws * clusters).reshape(draws, clusters).astype(float)
 
 
 def median_draws(
@@ -42,7 +48,7 @@ def median_draws(
     watched = np.zeros(shape)
     np.add.at(watched, (codes[last >= 0], last[last >= 0]), 1)
     at_risk = watched[:, ::-1].cumsum(axis=1)[:, ::-1]
-    sample = chance.multinomial(len(names), np.full(len(names), 1 / len(names)), draws).astype(float)
+    sample = cluster_draws(len(names), draws=draws, chance=chance)
     deaths, exposed = sample @ ended, sample @ at_risk
     waiting = np.cumprod(1 - deaths / np.maximum(exposed, 1), axis=1)
     is_half = waiting <= 0.5 + _SLACK
