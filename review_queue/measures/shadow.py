@@ -8,7 +8,9 @@ from __future__ import annotations
 import pandas as pd
 
 from review_queue.measures.groups import split
-from review_queue.measures.overrides import ENOUGH, NOT_ENOUGH, wilson
+from review_queue.measures.latency import ENOUGH
+from review_queue.measures.overrides import ENOUGH as SHOWN_FROM
+from review_queue.measures.overrides import NOT_ENOUGH, wilson
 
 COLUMNS = ("group", "n", "shadow", "share", "low", "high", "money", "net_money", "state")
 ROUNDING = 1e-6  #: share of the value within which a file has only rounded it
@@ -30,8 +32,8 @@ def shadow_overrides(
     Returns:
         ``n`` decided reviews whose used value is known, ``shadow`` among them, ``share`` with its Wilson 95 %
         interval; ``money`` is Σ|used − decided| · value per unit of the shadow ones, ``net_money`` the same with
-        signs. Below 20 the share and its interval are NaN and ``state`` says "not enough data"; the money is NaN
-        where nothing is known.
+        signs. Below 20 the share and its interval are NaN and ``state`` is "not enough data", else "enough"; the money
+        is NaN where nothing is known.
     """
     known = reviews[(reviews["state"] == "decided") & reviews["final"].notna() & reviews["used_value"].notna()]
     shadow = is_shadow(known, tolerance=tolerance)
@@ -47,8 +49,8 @@ def shadow_overrides(
         for name, part in split(known, groups)
     ]
     table = pd.DataFrame(rows, columns=["group", "n", "shadow", "money", "net_money"])
-    shown = table["n"] >= ENOUGH
+    shown = table["n"] >= SHOWN_FROM
     table["share"] = (table["shadow"] / table["n"]).where(shown)
     table[["low", "high"]] = wilson(table["shadow"], table["n"].where(shown, 0))
-    table["state"] = shown.map({True: None, False: NOT_ENOUGH})
+    table["state"] = shown.map({True: ENOUGH, False: NOT_ENOUGH})
     return table[list(COLUMNS)]
