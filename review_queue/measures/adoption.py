@@ -133,7 +133,7 @@ def conversions(
 def monday_of(times: pd.Series, timezone: str) -> pd.Series:
     """The Monday, as a naive midnight, of the ISO week in which each instant (UTC) lies in ``timezone``."""
     days = times.dt.tz_convert(timezone).dt.tz_localize(None).dt.normalize()
-    mondays: pd.Series = days - pd.to_timedelta(days.dt.dayofweek, unit="D")
+    mondays: pd.Series = days - pd.to_timedelta(days.dt.day_of_week, unit="D")
     return mondays
 
 

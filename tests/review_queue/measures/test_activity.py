@@ -40,15 +40,15 @@ def test_two_weeks_of_silence_are_an_end():
 
 
 def test_the_share_still_active_counts_those_who_only_just_began():
-    # Ten stop after 10 days, five after 40, and fifteen began 60 days ago and still review.
+    # Ten stop after 10 days, five after 50, in their eighth week, and fifteen began 60 days ago and still review.
     rows = []
     for who in range(30):
-        last = 70 if who < 10 else 40 if who < 15 else 0
+        last = 70 if who < 10 else 30 if who < 15 else 0
         rows += [decided(f"r{who:02}", 80 if who < 15 else 60), decided(f"r{who:02}", last)]
 
     found = retention(reviews(*rows), as_of=NOON).set_index("week")
 
-    assert found["share"].tolist() == pytest.approx([20 / 30, 15 / 30])
+    assert found["share"].tolist() == pytest.approx([20 / 30, 20 / 30])
     assert found["state"].unique().tolist() == ["can't tell yet"]
     assert found.loc[4, "low"] < 20 / 30 < found.loc[4, "high"]
 

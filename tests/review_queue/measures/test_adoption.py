@@ -63,7 +63,7 @@ def test_what_nobody_knows_is_unknown_and_not_none():
 
 
 def test_a_value_withheld_as_too_old_was_produced_but_not_shown():
-    found = counts(review("waiting", withheld="too_old"), review("unseen", withheld="absent"))
+    found = counts(review("waiting", withheld="too_old", ai=None), review("unseen", withheld="absent"))
 
     assert (found["produced"], found["shown"]) == (1, 0)
 

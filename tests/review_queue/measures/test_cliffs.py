@@ -105,6 +105,8 @@ def test_a_month_that_is_not_over_is_unknown():
     assert (found["n_first"], found["n_then"], found["state"]) == (50, 0, "not enough data")
     assert found["first"] == 0.9
     assert np.isnan(found["then"])
+    early = month_beside_month(funnel((50, 45)), go_live=MONDAY, as_of=MONDAY + timedelta(weeks=3))
+    assert early["first"].isna().all()
 
 
 def test_as_many_decisions_but_fewer_opened_is_quiet_abandonment():

@@ -34,6 +34,10 @@ def test_a_review_ends_as_decided_withdrawn_or_locked_or_is_open():
     assert found["ending"].tolist() == ["decided", "withdrawn", "locked", None]
 
 
+def test_what_was_decided_before_the_lock_was_decided():
+    assert endings(reviews({**took(5), "state": "locked"}), as_of=NOON)["ending"].tolist() == ["decided"]
+
+
 def test_an_ending_may_have_a_name_of_its_own():
     table = reviews(took(5), withdrawn(20, 4), took(7, ended=False))
 

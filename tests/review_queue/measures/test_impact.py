@@ -159,6 +159,12 @@ def test_a_planted_change_is_found_and_where_there_is_none_zero_stays_possible()
     assert (rows["change"] <= rows["high"]).all()
 
 
+def test_where_every_review_missed_by_as_much_the_change_is_certain():
+    row = found(both({"final": 90}, {"final": 105}, n=70)).loc["error"]
+
+    assert (row["low"], row["change"], row["high"]) == pytest.approx((-15, -15, -15))
+
+
 def test_go_live_is_when_the_first_live_review_came():
     assert went_live_at(both({}, {})) == LIVE
     assert went_live_at(reviews({"item": None})) is None

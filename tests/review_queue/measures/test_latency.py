@@ -205,6 +205,15 @@ def test_business_hours_leave_out_the_night():
     assert times["hours"].tolist() == [3, 2]  # from noon on Sunday: 9 to 12 on Monday
 
 
+def test_what_came_and_went_on_a_day_off_before_anybody_watched_is_left_out_too():
+    office = BusinessCalendar("UTC", 9, 17, (0, 1, 2, 3, 4))
+    on_sunday = {"created_at": NOON - timedelta(hours=24), "decided_at": NOON - timedelta(hours=20), "state": "decided"}
+
+    times = durations(reviews(on_sunday), as_of=NOON, watched_from=NOON - timedelta(hours=18), calendar=office)
+
+    assert times.empty
+
+
 @pytest.mark.parametrize(
     ("n", "states"),
     [
