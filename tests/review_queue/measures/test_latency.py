@@ -7,10 +7,12 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lifelines import KaplanMeierFitter
 
-from review_queue.measures.latency import Clock, durations, hours_until, latency, survival
+from review_queue.calendars import BusinessCalendar
+from review_queue.measures.latency import Clock, durations, hours_until, latency, percentiles, survival
 from tests.review_queue.measures.made_reviews import NOON, reviews, took
+
+KaplanMeierFitter = pytest.importorskip("lifelines").KaplanMeierFitter
 
 VECTOR = pd.DataFrame({"hours": [1.0, 2, 2, 3, 5, 5, 8], "finished": [True, True, False, True, True, False, False]})
 
@@ -140,3 +142,117 @@ def test_the_order_of_rows_is_irrelevant_and_groups_add_up(made, random):
     pd.testing.assert_frame_equal(whole, latency(shuffled, as_of=NOON))
     pd.testing.assert_frame_equal(parts, latency(shuffled, as_of=NOON, groups=table["segment_s"]))
     assert parts[["n", "open"]].sum().tolist() == whole.loc[0, ["n", "open"]].tolist()
+
+
+def test_by_group_and_at_any_date_the_percentiles_are_those_of_lifelines():
+    random = np.random.default_rng(3)
+    created = [NOON - timedelta(hours=float(hours)) for hours in random.uniform(0, 900, 90)]
+    ends = [
+        start + timedelta(hours=float(hours)) for start, hours in zip(created, random.exponential(60, 90), strict=True)
+    ]
+    names = pd.Series(random.choice(["x", "y", "z"], 90))
+
+    for back in (0, 100, 400):
+        as_of = NOON - timedelta(hours=back)
+        lives = [
+            {
+                "created_at": start,
+                "decided_at": end if end <= as_of else None,
+                "state": "decided" if end <= as_of else "ready",
+            }
+            for start, end in zip(created, ends, strict=True)
+        ]
+        seen = reviews(*lives)[lambda table, as_of=as_of: table["created_at"] <= pd.Timestamp(as_of)]
+        rows = latency(seen, as_of=as_of, groups=names).set_index("group")
+
+        for name, part in seen.groupby(names):
+            hours = (part["decided_at"].fillna(pd.Timestamp(as_of)) - part["created_at"]).dt.total_seconds() / 3600
+            fitted = KaplanMeierFitter().fit(hours.clip(lower=1 / 60), part["decided_at"].notna())
+            expected = [fitted.median_survival_time_, *(fitted.percentile(left) for left in (0.15, 0.1))]
+            found = rows.loc[name, ["median_hours", "p85_hours", "p90_hours"]].astype(float)
+            assert found.tolist() == pytest.approx([np.nan if np.isinf(x) else x for x in expected], nan_ok=True)
+
+
+def test_what_was_open_when_watching_began_enters_late_as_in_lifelines():
+    random = np.random.default_rng(5)
+    hours = random.integers(1, 60, 80).astype(float)
+    times = pd.DataFrame({"hours": hours, "finished": random.random(80) < 0.7})
+    times["entered"] = np.floor(hours * random.random(80) * 0.9)
+    fitted = KaplanMeierFitter().fit(times["hours"], times["finished"], entry=times["entered"])
+
+    curve = survival(times)
+
+    expected = fitted.survival_function_.loc[curve["hours"], "KM_estimate"].to_numpy()
+    assert curve["waiting"].to_numpy() == pytest.approx(expected, abs=1e-12)
+
+
+def test_what_ended_before_anybody_watched_is_left_out_and_the_rest_enters_at_its_age():
+    gone = {"created_at": NOON - timedelta(hours=50), "decided_at": NOON - timedelta(hours=20), "state": "decided"}
+    table = reviews(gone, took(30), took(15, ended=False), took(4))
+
+    times = durations(table, as_of=NOON, watched_from=NOON - timedelta(hours=20))
+
+    assert times["hours"].tolist() == [30, 15, 4]
+    assert times["entered"].tolist() == [10, 0, 0]
+
+
+def test_business_hours_leave_out_the_night():
+    office = BusinessCalendar("UTC", 9, 17, (0, 1, 2, 3, 4))
+    table = reviews(took(24), took(2, ended=False))
+
+    times = durations(table, as_of=NOON, calendar=office)
+
+    assert times["hours"].tolist() == [3, 2]  # from noon on Sunday: 9 to 12 on Monday
+
+
+def test_what_came_and_went_on_a_day_off_before_anybody_watched_is_left_out_too():
+    office = BusinessCalendar("UTC", 9, 17, (0, 1, 2, 3, 4))
+    on_sunday = {"created_at": NOON - timedelta(hours=24), "decided_at": NOON - timedelta(hours=20), "state": "decided"}
+
+    times = durations(reviews(on_sunday), as_of=NOON, watched_from=NOON - timedelta(hours=18), calendar=office)
+
+    assert times.empty
+
+
+@pytest.mark.parametrize(
+    ("n", "states"),
+    [
+        (19, ["not enough data", "not enough data"]),
+        (20, ["can't tell yet", "can't tell yet"]),
+        (50, ["enough", "can't tell yet"]),
+        (100, ["enough", "enough"]),
+    ],
+)
+def test_a_median_is_shown_from_twenty_and_concluded_from_fifty_and_a_p85_from_a_hundred(n, states):
+    times = durations(reviews(*(took(hours + 1) for hours in range(n))), as_of=NOON)
+
+    found = percentiles(times)
+
+    assert found["state"].tolist() == states
+    assert found["hours"].notna().tolist() == [n >= 20] * 2
+
+
+def test_a_curve_that_does_not_get_there_says_more_than():
+    table = reviews(*[took(5)] * 12, *[took(90, ended=False)] * 12)
+
+    found = percentiles(durations(table, as_of=NOON)).set_index("done")
+
+    assert found.loc[0.5, "hours"] == 5
+    assert np.isnan(found.loc[0.85, "hours"])
+    assert found.loc[0.85, "more_than"] == 90
+
+
+def test_completed_reviews_alone_would_look_far_too_quick():
+    # METHODS 5.2: two in five items are slow, watched for 60 days.
+    random = np.random.default_rng(11)
+    n = 20_000
+    lasts = np.where(random.random(n) < 0.4, random.exponential(24 * 30, n), random.exponential(24 * 2.5, n))
+    ages = random.uniform(0, 24 * 60, n)
+    is_done = lasts <= ages
+    times = pd.DataFrame({"hours": np.minimum(lasts, ages), "finished": is_done})
+
+    found = percentiles(times).set_index("done")["hours"]
+
+    assert found[0.5] == pytest.approx(np.quantile(lasts, 0.5), rel=0.05)
+    assert found[0.85] == pytest.approx(np.quantile(lasts, 0.85), rel=0.08)
+    assert np.quantile(lasts[is_done], 0.85) < 0.6 * found[0.85]
