@@ -32,8 +32,9 @@ from workbench.reopen_form import reopen_form
 from workbench.sitting import NEXT, OUTCOME_WORDS, PASSING, REOPEN, SKIP, Sitting, sitting
 from workbench.skip_form import skip_form
 
-#: Seconds. Streamlit sends what was drawn every ten milliseconds.
-SENT_AFTER = 0.015
+#: Seconds from the last button to the first chart: until then the browser is busy painting what it got, and a chart
+#: that comes in between holds that up. Less than 0.05 was slower by half.
+SENT_AFTER = 0.08
 LONGEST_ID = 18  #: digits
 #: The outcomes whose inline form is about the final value.
 VALUED = (Outcome.ADJUST, Outcome.KEEP_MANUAL)
@@ -155,7 +156,7 @@ def _header(item: Item) -> None:
 
 
 def _let_it_be_painted() -> None:
-    """Pause for as long as the server takes to send on what was drawn: charts hold the browser up, and come after."""
+    """Pause until the item has been sent and painted: charts hold the browser up, and come after."""
     sleep(SENT_AFTER)
 
 
