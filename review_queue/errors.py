@@ -241,3 +241,9 @@ class ServerStopping(ReviewError):
             "The server is being restarted. Nothing was saved, and what you typed is kept. "
             "Go on when the page is connected again."
         )
+
+
+class AlertRefused(ReviewError):
+    """An alert that cannot be answered as asked."""
+
+    code = "ALERT_REFUSED"

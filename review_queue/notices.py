@@ -17,3 +17,4 @@ class News(StrEnum):
     OVERTURNED = "overturned"  #: somebody above put another choice in the place of theirs
     LOCKED = "locked"  #: a period of theirs was closed
     SUBMISSION_WITHDRAWN = "submission_withdrawn"  #: what they stood by is no longer submitted
+    ALERT = "alert"  #: a threshold of a workflow that is theirs was passed

@@ -31,6 +31,7 @@ class Task(StrEnum):
     LOCK = "lock a period"
     SEE_QUEUE = "see the queue"
     SEE_ANALYTICS = "see the analytics"
+    ANSWER = "answer alerts"
     IMPORT = "bring data in"
     EXPORT = "take data out"
     GOVERN = "change a workflow"
@@ -50,6 +51,7 @@ ALLOWED: dict[Task, frozenset[Role]] = {
     Task.SEE_ANALYTICS: frozenset(
         {Role.REVIEWER, Role.DIRECTOR, Role.MANAGER, Role.OWNER, Role.AUDITOR, Role.ADMINISTRATOR}
     ),
+    Task.ANSWER: frozenset({Role.MANAGER, Role.OWNER}),
     Task.IMPORT: frozenset({Role.DIRECTOR, Role.OWNER, Role.ADMINISTRATOR, Role.INTEGRATOR}),
     Task.EXPORT: frozenset({Role.DIRECTOR, Role.MANAGER, Role.OWNER, Role.AUDITOR, Role.INTEGRATOR}),
     Task.GOVERN: frozenset({Role.OWNER, Role.ADMINISTRATOR}),
@@ -57,7 +59,7 @@ ALLOWED: dict[Task, frozenset[Role]] = {
 }
 
 #: Tasks that reach over a whole workflow, so that a grant inside a segment does not allow them.
-WHOLE = frozenset({Task.IMPORT, Task.GOVERN, Task.GRANT, Task.LOCK})
+WHOLE = frozenset({Task.ANSWER, Task.IMPORT, Task.GOVERN, Task.GRANT, Task.LOCK})
 
 #: How far up the escalation ladder a role may take items; 0 is the ordinary queue.
 REVIEW_LEVEL: dict[Role, int] = {Role.REVIEWER: 0, Role.DIRECTOR: 1, Role.OWNER: 2}

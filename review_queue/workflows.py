@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from review_queue.alerting import AlertRule
 from review_queue.errors import WorkflowInvalid
 
 
@@ -79,6 +80,7 @@ class Policy(BaseModel):
     withhold_width: Annotated[float, Field(gt=0)] | None = None
     withhold_after_days: Annotated[float, Field(gt=0)] | None = None
     model_card: ModelCard = ModelCard()
+    alerts: tuple[AlertRule, ...] = ()  #: one for a measure
     undo_seconds: Annotated[int, Field(ge=0, le=3600)] = 60
     season: Annotated[int, Field(ge=1)] | None = None  #: periods; None: from the periods' own length
     calendar: CalendarPolicy = CalendarPolicy()
@@ -104,6 +106,8 @@ class Policy(BaseModel):
     def _levels_match(self) -> Policy:
         if len(set(self.segments)) != len(self.segments):
             raise ValueError("segments: a level is named twice")
+        if len({rule.measure for rule in self.alerts}) != len(self.alerts):
+            raise ValueError("alerts: a measure is named twice; give it both limits at once")
         unknown = set(self.scope) - set(self.segments)
         if unknown:
             raise ValueError(f"scope names levels that segments does not: {', '.join(sorted(unknown))}")

@@ -163,6 +163,18 @@ def everyone(session: Session) -> list[Person]:
     ]
 
 
+def owners(session: Session, workflow_id: int, *, emails: tuple[str, ...]) -> list[int]:
+    """The ids of those who own the workflow: by a grant, or by an e-mail address that its policy names."""
+    granted = select(grants.c.person_id).where(
+        grants.c.role == Role.OWNER,
+        grants.c.revoked_at.is_(None),
+        or_(grants.c.workflow_id.is_(None), grants.c.workflow_id == workflow_id),
+    )
+    named = people.c.email.in_(emails)
+    query = select(people.c.id).where(people.c.disabled_at.is_(None), or_(people.c.id.in_(granted), named))
+    return list(session.execute(query.order_by(people.c.id)).scalars())
+
+
 def scope(who: Principal, task: Task, *, on: Table = items) -> ColumnElement[bool]:
     """The condition on ``items`` that keeps a query inside what ``who`` may touch for ``task``.
 

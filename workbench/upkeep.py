@@ -1,10 +1,11 @@
-"""What the server does beside answering: it keeps the queue in order as the clock moves on, and reminds people."""
+"""What the server does beside answering: it keeps the queue in order as the clock moves on, watches, and reminds."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -12,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from review_queue.errors import ReviewError, ServerStopping
 from storage.engine import CommitInDoubt, Database
 from storage.placing import Surroundings
+from workbench import watching
 from workbench.actions import reminding, reviewing
 from workbench.mailing import post_of
 from workbench.settings import settings
@@ -22,9 +24,14 @@ log = logging.getLogger("workbench")
 
 
 async def keep(database: Database) -> None:
-    """Keep order, and remind where mail is set up, until cancelled. A mail server that is slow holds up no order."""
+    """Keep order, watch thresholds, and remind where mail is set up, until cancelled.
+
+    Each goes on by itself: a mail server that is slow holds up no order.
+    """
     known: dict[int, Surroundings] = {}
     work = [_again_and_again(partial(reviewing.keep_order, database, known), "The queue could not be put in order")]
+    seen: dict[int, datetime] = {}
+    work.append(_again_and_again(partial(watching.watch, database, seen), "The thresholds could not be looked at"))
     chosen = settings()
     post = post_of(chosen)
     if post is not None:

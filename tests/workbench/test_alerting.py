@@ -1,0 +1,167 @@
+"""Alerts: raised once, told to whoever owns the workflow, and answered step by step."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, update
+from streamlit.testing.v1 import AppTest
+
+from review_queue.alerting import Reading, Watched
+from review_queue.errors import AlertRefused, NotAllowed
+from review_queue.notices import News
+from review_queue.roles import Role
+from storage import people
+from storage.engine import database_now
+from storage.tables import alerts, audit_events, items, notifications
+from tests.builders import a_person, a_workflow, bring_in, forecasts
+from workbench import watching
+from workbench.actions import alerting
+from workbench.settings import settings
+
+MARKUP = "![x](https://elsewhere.example/x.png)"
+OVERDUE = {"measure": "overdue", "above": 1, "answer_hours": 8}
+PASSED = {Watched.OVERDUE: Reading.of(3.0, 3)}
+
+
+@pytest.fixture
+def workflow(database):
+    return a_workflow(database, alerts=[OVERDUE])
+
+
+@pytest.fixture
+def olga(database):
+    return a_person(database, "Olga", Role.OWNER)
+
+
+@pytest.fixture
+def raised(database, workflow, olga):
+    (alert_id,) = alerting.raise_alerts(database, workflow, PASSED)
+    return alert_id
+
+
+def the_only(database, person, workflow):
+    (found,) = alerting.list_alerts(database, person_id=person, workflow=workflow)
+    return found
+
+
+def test_a_passed_threshold_raises_one_alert_with_its_owner_and_when_it_is_due(database, workflow, olga, raised):
+    again = alerting.raise_alerts(database, workflow, PASSED)
+
+    found = the_only(database, olga, workflow)
+    assert again == []
+    assert found.sentence == "Items past their deadline: 3 items, above the limit of 1 items."
+    assert found.owner == "o@example.com"
+    assert timedelta(hours=8) <= found.due_at - found.raised_at <= timedelta(days=5)
+
+
+@pytest.mark.parametrize("readings", [{}, {Watched.OVERDUE: None}, {Watched.OVERDUE: Reading.of(1.0, 3)}])
+def test_what_is_inside_its_limit_or_cannot_be_told_raises_nothing(database, workflow, readings):
+    assert alerting.raise_alerts(database, workflow, readings) == []
+
+
+def test_whoever_owns_the_workflow_is_told_and_nobody_else(database, workflow, olga):
+    a_person(database, "Ada", Role.REVIEWER)
+
+    alerting.raise_alerts(database, workflow, PASSED)
+
+    with database.reading() as session:
+        told = session.execute(select(notifications.c.person_id, notifications.c.kind)).all()
+        first_owner = people.find(session, "test", "owner")
+    assert told == [(first_owner, News.ALERT), (olga, News.ALERT)]
+
+
+def test_an_alert_is_acknowledged_explained_and_closed_each_on_record(database, workflow, olga, raised):
+    mara = a_person(database, "Mara", Role.MANAGER)
+
+    alerting.acknowledge(database, person_id=mara, alert_id=raised)
+    alerting.explain(database, person_id=olga, alert_id=raised, explanation=" Two people are ill. ")
+    alerting.close(database, person_id=olga, alert_id=raised)
+    alerting.close(database, person_id=olga, alert_id=raised)  # once more changes nothing
+
+    found = the_only(database, olga, workflow)
+    assert (found.acknowledged_by, found.explained_by, found.closed_by) == ("Mara", "Olga", "Olga")
+    assert found.explanation == "Two people are ill."
+    with database.reading() as session:
+        actions = session.execute(select(audit_events.c.action).order_by(audit_events.c.id)).scalars().all()
+    assert [action for action in actions if action.startswith("alert.")] == [
+        *("alert.raised", "alert.acknowledged", "alert.explained", "alert.closed"),
+    ]
+
+
+def test_an_explanation_acknowledges_too_and_an_alert_is_not_closed_without_one(database, workflow, olga, raised):
+    with pytest.raises(AlertRefused, match="explain it first"):
+        alerting.close(database, person_id=olga, alert_id=raised)
+    with pytest.raises(AlertRefused, match="Say what is behind it"):
+        alerting.explain(database, person_id=olga, alert_id=raised, explanation="  ")
+
+    found = alerting.explain(database, person_id=olga, alert_id=raised, explanation="Holidays.")
+
+    assert (found.acknowledged_by, found.explained_by) == ("Olga", "Olga")
+
+
+def test_a_closed_alert_takes_no_more_words_and_its_measure_is_quiet_for_a_week(database, workflow, olga, raised):
+    alerting.explain(database, person_id=olga, alert_id=raised, explanation="Holidays.")
+    alerting.close(database, person_id=olga, alert_id=raised)
+
+    with pytest.raises(AlertRefused, match="Olga closed this alert already"):
+        alerting.explain(database, person_id=olga, alert_id=raised, explanation="More.")
+    assert alerting.raise_alerts(database, workflow, PASSED) == []
+    with database.writing() as session:
+        session.execute(update(alerts).values(closed_at=database_now(session) - timedelta(days=8)))
+    assert len(alerting.raise_alerts(database, workflow, PASSED)) == 1
+
+
+@pytest.mark.parametrize("role", [Role.REVIEWER, Role.DIRECTOR, Role.AUDITOR, Role.ADMINISTRATOR, Role.INTEGRATOR])
+def test_only_managers_and_owners_answer_alerts(database, raised, role):
+    person = a_person(database, "Pat", role)
+
+    with pytest.raises(NotAllowed):
+        alerting.acknowledge(database, person_id=person, alert_id=raised)
+
+
+def test_the_server_looks_at_what_is_watched_and_not_again_for_a_while(database, workflow, olga):
+    bring_in(database, workflow, forecasts(3))
+    looked_at = {}
+    assert watching.watch(database, looked_at) == []
+    with database.writing() as session:
+        session.execute(update(items).values(due_at=items.c.created_at))
+
+    assert watching.watch(database, looked_at) == []  # a quarter of an hour has not passed
+    looked_at.clear()
+    assert len(watching.watch(database, looked_at)) == 1
+
+
+def alerts_page() -> None:
+    """The page below its guard."""
+    import streamlit as st
+
+    from storage import people, workflows
+    from workbench.alert_parts import alert_list, thresholds
+    from workbench.session import database
+
+    with database().reading() as session:
+        user = people.principal(session, st.session_state["person_id"])
+        (workflow,) = workflows.all(session)
+    alert_list(user, database(), workflow)
+    thresholds(workflow)
+
+
+def test_the_page_shows_what_was_said_as_text_and_closes_what_was_explained(
+    database, database_url, workflow, olga, raised, monkeypatch
+):
+    monkeypatch.setenv("WORKBENCH_DATABASE_URL", database_url)
+    settings.cache_clear()
+    alerting.explain(database, person_id=olga, alert_id=raised, explanation=MARKUP)
+    at = AppTest.from_function(alerts_page, default_timeout=60)
+    at.session_state["person_id"] = olga
+
+    at.run()
+    assert not at.exception
+    assert at.markdown[0].value == "**Yes: 1 alert open, all explained.**"
+    assert at.text[0].value == MARKUP
+    at.button(key=f"close-{raised}").click().run()
+
+    assert at.markdown[0].value.startswith("**No: everything that is watched")
+    settings.cache_clear()

@@ -1,0 +1,77 @@
+"""What thresholds are compared with: each watched measure as it is now, or None where it cannot be told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pandas as pd
+
+from review_queue.alerting import Reading, Watched
+from review_queue.measures.ageing import open_reviews
+from review_queue.measures.coverage import coverage
+from review_queue.measures.latency import durations, percentiles
+from review_queue.measures.overrides import overrides
+from review_queue.measures.skill import skill_path
+from workbench.analytics import Reviews
+
+WEEKS = timedelta(weeks=4)  #: how far back what is happening now goes
+RATE_FROM = 60  #: decisions from which an override rate is concluded from (METHODS 9)
+ENOUGH = "enough"
+
+
+def read_all(known: Reviews, wanted: list[Watched]) -> dict[Watched, Reading | None]:
+    """The wanted measures over reviews that were just read."""
+    return {watched: _READ[watched](known) for watched in wanted}
+
+
+def _overdue(known: Reviews) -> Reading:
+    waiting = open_reviews(known.table, as_of=known.as_of)
+    return Reading.of(float(waiting["overdue"].sum()), len(waiting))
+
+
+def _oldest(known: Reviews) -> Reading:
+    ages = open_reviews(known.table, as_of=known.as_of)["age_hours"]
+    return Reading.of(float(ages.max()) if len(ages) else 0.0, len(ages))
+
+
+def _p85(known: Reviews) -> Reading | None:
+    table = known.table
+    lately = table[table["created_at"] >= pd.Timestamp(known.as_of - 3 * WEEKS)]
+    row = percentiles(durations(lately, as_of=known.as_of), (0.85,)).iloc[0]
+    if row["state"] != ENOUGH or row[["hours", "low"]].isna().any():
+        return None
+    high = row["high"] if pd.notna(row["high"]) else float("inf")
+    return Reading(float(row["hours"]), float(row["low"]), float(high), len(lately))
+
+
+def _override_rate(known: Reviews) -> Reading | None:
+    table = known.table
+    lately = table[table["decided_at"] >= pd.Timestamp(known.as_of - WEEKS)]
+    row = overrides(lately, tolerance=known.tolerance).iloc[0]
+    if row["n"] < RATE_FROM:
+        return None
+    return Reading(float(row["rate"]), float(row["low"]), float(row["high"]), int(row["n"]))
+
+
+def _coverage(known: Reviews) -> Reading | None:
+    found = coverage(known.table)
+    if found.empty or found["verdict"].iloc[0] in ("not enough data", "can't tell yet"):
+        return None
+    row = found.iloc[0]
+    return Reading(float(row["inside"]), float(row["low"]), float(row["high"]), int(row["n"]))
+
+
+def _evidence(known: Reviews) -> Reading | None:
+    path = skill_path(known.table)
+    return Reading.of(float(path["evidence"].iloc[-1]), len(path)) if len(path) else None
+
+
+_READ: dict[Watched, Callable[[Reviews], Reading | None]] = {
+    Watched.OVERDUE: _overdue,
+    Watched.OLDEST_HOURS: _oldest,
+    Watched.P85_HOURS: _p85,
+    Watched.OVERRIDE_RATE: _override_rate,
+    Watched.AI_COVERAGE: _coverage,
+    Watched.AI_EVIDENCE: _evidence,
+}
