@@ -14,14 +14,12 @@ from review_queue.measures.latency import Clock
 from storage import workflows
 from storage.engine import Database
 from workbench import analytics
-from workbench.analytics import ColumnUnknown, Report, ReportName
+from workbench.analytics import ColumnUnknown, Report, ReportHasNoGroups, ReportName
 from workbench.commands.console import open_ready, operator, print_json, refusals
 
 
 def report(
-    name: Annotated[
-        ReportName, typer.Argument(metavar="NAME", help="latency, ageing, overrides, value-added, ai-health.")
-    ],
+    name: Annotated[ReportName, typer.Argument(metavar="NAME", help=", ".join(ReportName) + ".")],
     workflow: Annotated[str, typer.Option(metavar="KEY", help="The workflow's key.")],
     as_of: Annotated[
         str | None, typer.Option(metavar="T", help="Count only what was known then: an ISO date or time. Default: now.")
@@ -43,7 +41,7 @@ def report(
             found = analytics.report(
                 database, name, person_id=operator(database), workflow_key=workflow, as_of=instant, by=by, clock=clock
             )
-        except ColumnUnknown as unknown:
+        except (ColumnUnknown, ReportHasNoGroups) as unknown:
             raise typer.BadParameter(str(unknown), param_hint="--by") from unknown
         if as_json:
             print_json(found.as_json())
