@@ -113,6 +113,13 @@ def reviews(session: Session, workflow: Workflow, as_of: datetime, *, within: Pr
     return _typed(table[[*COLUMNS, *extra]])
 
 
+def newest(session: Session) -> tuple[int, ...]:
+    """How far the tables that ``reviews`` reads have grown: while it is the same, only the clock can change them."""
+    grown = (audit_events, decisions, forecasts, actuals, past_reviews)
+    tips = [select(func.coalesce(func.max(table.c.id), 0)).scalar_subquery() for table in grown]
+    return tuple(session.execute(select(*tips)).one())
+
+
 # --- live items ----------------------------------------------------------------------------------------------------
 
 

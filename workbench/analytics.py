@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pandas as pd
+from sqlalchemy.orm import Session
 
 from review_queue.items import Lane
 from review_queue.measures import latency as timing
@@ -22,10 +24,10 @@ from review_queue.measures.overrides import ENOUGH, overrides, reason_shares
 from review_queue.measures.oversight import oversight
 from review_queue.measures.value_added import value_added
 from review_queue.reasons import REASONS
-from review_queue.roles import Task
+from review_queue.roles import Principal, Task
 from storage import people, workflows
 from storage.engine import Database, database_now
-from storage.reports import ATTRIBUTE, SEGMENT, reviews
+from storage.reports import ATTRIBUTE, SEGMENT, newest, reviews
 from storage.workflows import Workflow
 
 #: Reviews from which a Kaplan–Meier percentile is shown (METHODS 9).
@@ -33,6 +35,9 @@ ENOUGH_TIMES = 20
 #: A cell that begins with one of these is run as a formula by spreadsheets.
 RISKY = ("=", "+", "-", "@", "\t", "\r", "\n")
 LANE = "lane"
+#: A page asks again with every filter that is set: for so long, and for so many who ask, the answer is kept.
+FRESH, KEPT = timedelta(minutes=1), 4
+_LATELY: WeakKeyDictionary[Database, dict[Any, tuple[tuple[int, ...], Reviews]]] = WeakKeyDictionary()
 
 
 class ReportName(StrEnum):
@@ -78,8 +83,8 @@ class Reviews:
     def tolerance(self) -> float:
         return self.workflow.policy.tolerance
 
-    def only(self, keep: pd.Series) -> Reviews:
-        """The reviews for which ``keep`` is true."""
+    def only(self, keep: pd.Series | slice) -> Reviews:
+        """The reviews for which ``keep`` is true; a table of their own, that can be changed."""
         return replace(self, table=self.table[keep])
 
     def since(self, days: int | None, *, column: str) -> Reviews:
@@ -113,8 +118,25 @@ def read(database: Database, *, person_id: int, workflow_key: str, as_of: dateti
         who = people.principal(session, person_id)
         workflow = workflows.get(session, workflow_key)
         who.require(Task.SEE_ANALYTICS, workflow.id)
-        instant = as_of or database_now(session)
-        return Reviews(workflow, instant, reviews(session, workflow, instant, within=who))
+        if as_of is not None:
+            return Reviews(workflow, as_of, reviews(session, workflow, as_of, within=who))
+        return _read_lately(session, database, workflow, who)
+
+
+def _read_lately(session: Session, database: Database, workflow: Workflow, who: Principal) -> Reviews:
+    """The reviews as of now; as they were read within the last minute, where nothing has come in since."""
+    now, grown = database_now(session), newest(session)
+    asked = (workflow.id, workflow.policy_version, who.grants_for(Task.SEE_ANALYTICS, workflow.id))
+    lately = _LATELY.setdefault(database, {})
+    kept = lately.get(asked)
+    if kept is not None and kept[0] == grown and now - kept[1].as_of < FRESH:
+        return kept[1].only(slice(None))
+    known = Reviews(workflow, now, reviews(session, workflow, now, within=who))
+    lately.pop(asked, None)
+    while len(lately) >= KEPT:
+        lately.pop(next(iter(lately)), None)
+    lately[asked] = grown, known
+    return known.only(slice(None))
 
 
 def report(

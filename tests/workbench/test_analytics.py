@@ -149,6 +149,30 @@ def test_the_wait_clock_stops_at_the_start(house):
     assert (cycle, wait) == (3, 1)
 
 
+def test_what_was_read_a_moment_ago_is_kept_until_something_comes_in(house):
+    auditor = a_person(house, Role.AUDITOR)
+    asked = {"person_id": auditor, "workflow_key": "retail"}
+    house.item()
+
+    first, second = (analytics.read(house.database, **asked) for _ in range(2))
+    first.table.loc[:, "state"] = "changed by whoever got it"
+    third = analytics.read(house.database, **asked)
+    house.past()
+    fourth = analytics.read(house.database, **asked)
+
+    assert first.as_of == second.as_of == third.as_of < fourth.as_of
+    assert third.table["state"].tolist() == ["ready"]
+    assert len(fourth.table) == 2
+
+
+def test_what_is_kept_for_one_scope_is_not_shown_in_another(house):
+    house.item()
+    analytics.read(house.database, person_id=a_person(house, Role.AUDITOR), workflow_key="retail")
+    narrow = a_person(house, Role.MANAGER, segment_path="Queensland\x1f")
+
+    assert analytics.read(house.database, person_id=narrow, workflow_key="retail").table.empty
+
+
 def test_without_an_instant_a_report_is_as_of_now(house):
     before = datetime.now(UTC)
 
