@@ -19,8 +19,10 @@ from review_queue.rules import is_override
 from workbench import keys, reads
 from workbench.final_value import BETWEEN, CHANGE, PERCENT, STEP, shown_as, tidy
 from workbench.parts import amount, chip, plain
+from workbench.press_words import OUTCOME_WORDS
 from workbench.reason_draft import TIMING
-from workbench.sitting import LONGEST_NOTE, OUTCOME_WORDS, Sitting
+from workbench.sitting import Sitting
+from workbench.typed import LONGEST_NOTE
 
 SOURCES = {
     "customer": "Customer",

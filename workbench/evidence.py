@@ -16,8 +16,9 @@ from workbench.comment_thread import comment_thread
 from workbench.lists import open_receipt, selected_row
 from workbench.model_card import model_card
 from workbench.parts import amount, local_time, time_column, untrusted_text
+from workbench.press_words import OUTCOME_WORDS
 from workbench.reads import Surroundings
-from workbench.sitting import OUTCOME_WORDS, Sitting
+from workbench.sitting import Sitting
 
 COMMENTS = "comments"
 

@@ -13,8 +13,9 @@ from review_queue.items import Item, Outcome
 from review_queue.reasons import REASONS
 from review_queue.staleness import in_words
 from workbench.parts import amount, local_time, plain
+from workbench.press_words import OUTCOME_WORDS, SKIP_WORDS
 from workbench.reads import Look, Story
-from workbench.sitting import OUTCOME_WORDS, SKIP_WORDS, Sitting
+from workbench.sitting import Sitting
 
 BLIND = "Second review: decide without seeing the AI's value or the first decision."
 MOVED_ON = {

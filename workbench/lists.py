@@ -15,8 +15,8 @@ from review_queue.roles import Principal
 from workbench.navigation import PAGES
 from workbench.paging import back_to_first
 from workbench.parts import time_column
+from workbench.press_words import OUTCOME_WORDS
 from workbench.reads import COUNTED_TO, Filter, Mention, MyDesk
-from workbench.sitting import OUTCOME_WORDS
 
 _number = st.column_config.NumberColumn
 #: In the order in which they are shown; the instants among them are the reader's own (``_item_columns``).

@@ -19,8 +19,8 @@ from workbench.choice_form import DIRECTIONS, IN_MODEL, SOURCES
 from workbench.figures import BAND_WORDS
 from workbench.lists import open_receipt, open_review, selected_row
 from workbench.parts import amount, counted, heading, local_time, plain, reader_zone, time_column, untrusted_text
+from workbench.press_words import OUTCOME_WORDS
 from workbench.reads import Receipt
-from workbench.sitting import OUTCOME_WORDS
 
 LONGEST_ID = 18  #: digits
 SHOWN = 200  #: decisions in the list

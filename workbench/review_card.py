@@ -24,12 +24,14 @@ from workbench.figures import ai_figure, gap_figure, gap_scale, manual_figure, n
 from workbench.filled_charts import draw
 from workbench.item_chart import in_words, item_chart
 from workbench.item_story import item_story
+from workbench.laid_out import NEXT, PASSING, REOPEN, SKIP
 from workbench.lists import receipt_button
 from workbench.number_first import number_first
 from workbench.parts import amount, heading, local_time, plain
+from workbench.press_words import OUTCOME_WORDS
 from workbench.reads import Surroundings
 from workbench.reopen_form import reopen_form
-from workbench.sitting import NEXT, OUTCOME_WORDS, PASSING, REOPEN, SKIP, Sitting, sitting
+from workbench.sitting import Sitting, sitting
 from workbench.skip_form import skip_form
 
 #: Seconds from the last button to the first chart: until then the browser is busy painting what it got, and a chart

@@ -10,7 +10,8 @@ from review_queue.items import SkipReason
 from storage.serving import FOR_GOOD, SKIPPED_FOR
 from workbench.choice_form import confirm_buttons, field
 from workbench.parts import chip
-from workbench.sitting import SKIP_WORDS, Sitting
+from workbench.press_words import SKIP_WORDS
+from workbench.sitting import Sitting
 
 NOT_AGAIN = "It goes to others, and not to you again."
 HOURS = SKIPPED_FOR // timedelta(hours=1)

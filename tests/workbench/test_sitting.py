@@ -78,7 +78,7 @@ def adjusting(database, monkeypatch) -> tuple[Sitting, dict[str, object]]:
     sitting = Sitting(database, a_person(database, "Ada", Role.REVIEWER), workflow)
     sitting.arrive(None)
     sent: dict[str, object] = {}
-    monkeypatch.setattr("workbench.sitting.st.session_state", sent)
+    monkeypatch.setattr("workbench.typed.st.session_state", sent)
     sent[sitting.widget("final")] = 1250.0
     sitting.typed(sitting.form, "final")
     return sitting, sent
