@@ -189,7 +189,8 @@ def figures(known: Reviews, by: str) -> pd.DataFrame:
     raised = table[table["alarm"].eq(True)]
     alarms = raised["measure"].map(_MEASURES).groupby(names.reindex(raised.index)).agg(", ".join)
     wide = wide.assign(n=errors["n"], naive_wape=base["wape"], level=base["coverage"], alarms=alarms)
-    wide = wide.assign(alarms=wide["alarms"].fillna(""), wape=wide["wape"].where(wide["n"] >= ENOUGH_ROWS))
+    wide["alarms"] = wide["alarms"].fillna("")
+    wide.loc[wide["n"] < ENOUGH_ROWS, ["wape", "naive_wape", "bias"]] = float("nan")
     wide = wide.reset_index().reindex(columns=list(FIGURE_COLUMNS)).rename_axis(columns=None)
     return _newest_last(wide, known) if is_version else wide
 

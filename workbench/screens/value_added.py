@@ -38,6 +38,7 @@ CUTS = {
     "reason class": "Kind of reason",
     "deadline": "Until the deadline",
 }
+KIND_NAMES = ("cut", "name")
 CHARTED = ("All", "Direction", "Size")
 _NAMES = {
     "all": "All overrides",
@@ -120,6 +121,7 @@ def _further(unit: str) -> dict[str, ColumnConfig]:
     }
 
 
+_ROUNDING = 1e-9
 _FIGURES = ("mae", "wape", "bias", "vs_naive", "fva_points", "rel_mae", "better", "ties")
 
 
@@ -147,6 +149,8 @@ def changes(known: Reviews) -> pd.DataFrame:
 def by_kind(past: pd.DataFrame) -> pd.DataFrame:
     """How overrides ended by each of ``CUTS``: its name in ``cut``, the group's in ``name``, and the share of each
     outcome under its label; only counts below 20. ``past``: as ``changes`` gives it."""
+    if past.empty:
+        return pd.DataFrame(columns=[*KIND_NAMES, *effectiveness(past).columns, *OUTCOMES])
     parts = [_kinds(past, cut).assign(cut=title) for cut, title in CUTS.items()]
     table = pd.concat([part for part in parts if not part.empty], ignore_index=True)
     order = {name: place for place, name in enumerate(_NAMES)}
@@ -200,7 +204,7 @@ def answer(known: Reviews) -> str:
     sizes = f"final values miss by {final:.1%} of the actuals, the AI alone by {ai:.1%}"
     if row["clusters"] < FEWEST_CLUSTERS:
         return f"Can't tell yet, {row['clusters']} of {FEWEST_CLUSTERS} series: {sizes}."
-    interval = f"95 % interval {signed(row['low'])} to {signed(row['high'])}"
+    interval = _interval(row["low"], row["high"])
     if row["verdict"] in (ADDS, COSTS):
         word, way = ("Yes", "better") if row["verdict"] == ADDS else ("No", "worse")
         return f"{word}: {sizes}. That is {points(abs(row['fva_points']))} {way} ({interval})."
@@ -229,7 +233,7 @@ def beside_manual(steps: pd.DataFrame) -> str:
     sure = "" if row["verdict"] in (ADDS, COSTS) else ", which may be chance"
     return (
         f"The manual forecasts alone would have missed by {manual:.1%}, {points(abs(row['fva_points']))} {way} than "
-        f"the final values (95 % interval {signed(-row['high'])} to {signed(-row['low'])}{sure})."
+        f"the final values ({_interval(-row['high'], -row['low'])}{sure})."
     )
 
 
@@ -263,7 +267,8 @@ def reasons_answer(table: pd.DataFrame, past: pd.DataFrame) -> str:
     if sure.empty:
         return f"Which reasons help: can't tell yet, none has {ENOUGH.concluded} overrides with an actual."
     overall = float(past["helped"].mean())
-    more, less = sure[sure["hit_low"] > overall], sure[sure["hit_high"] < overall].iloc[::-1]
+    # A rate of 0 or 1 has an interval that ends there but for rounding.
+    more, less = sure[sure["hit_low"] > overall + _ROUNDING], sure[sure["hit_high"] < overall - _ROUNDING].iloc[::-1]
     said = [f"Of all overrides {overall:.0%} came nearer to the actual than the AI."]
     said += [f"Clearly more of those for {_listed(more)}."] if len(more) else []
     said += [f"Clearly fewer of those for {_listed(less)}."] if len(less) else []
@@ -287,12 +292,23 @@ def error_removed(known: Reviews, past: pd.DataFrame) -> str:
 
 def points(value: float) -> str:
     """Percentage points as people read them."""
-    return f"{value:.1f} point{'' if round(value, 1) == 1 else 's'}"
+    number = f"{value:.{_places(value)}f}"
+    return f"{number} point{'' if float(number) == 1 else 's'}"
 
 
-def signed(value: float) -> str:
-    """A number with one place and its sign."""
-    return f"{value:+.1f}".replace("-", "−")
+def signed(value: float, places: int = 1) -> str:
+    """A number with its sign."""
+    return f"{value:+.{places}f}".replace("-", "−")
+
+
+def _interval(low: float, high: float) -> str:
+    """Both ends alike; with two places where one would round an end to nothing, on which the verdict rests."""
+    places = max(_places(low), _places(high))
+    return f"95 % interval {signed(low, places)} to {signed(high, places)}"
+
+
+def _places(value: float) -> int:
+    return 1 if abs(value) >= 0.05 or value == 0 else 2
 
 
 def _every_series_alike(known: Reviews) -> str:
