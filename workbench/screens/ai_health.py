@@ -19,12 +19,12 @@ from review_queue.measures.skill import ALARM, SKILL_CAVEAT, TRACKING_WARNING, W
 from review_queue.measures.value_added import CANT_TELL, ENOUGH_ROWS, added
 from workbench.analytics import Reviews, groups_for
 from workbench.analytics_parts import count_column, share_column, text_column
-from workbench.screens.columns import date_column, number_column
+from workbench.screens.columns import compact_column, date_column, number_column
 
 RECENT_WEEKS = 13  #: that count as now where no actual is needed
 VERSION = "model_version"
 
-#: Sign → how sentences name it; shares first, as ``measures.shift.weekly_signs`` gives them.
+#: Share that ``measures.shift.weekly_signs`` watches → how sentences name it.
 SIGNS = {
     "flagged": "flagged for judgement",
     "override_rate": "overridden",
@@ -39,7 +39,7 @@ EVIDENCE_COLUMNS = {
     "periods": text_column("Periods"),
     "version": text_column("Model version"),
     "skill": number_column("Mean relative skill"),
-    "highest": number_column("Highest evidence"),
+    "highest": compact_column("Highest evidence"),
     "state": text_column("State"),
 }
 PERIOD_COLUMNS = {
@@ -67,6 +67,7 @@ COVERAGE_COLUMNS = {
 }
 FIGURE_COLUMNS = {
     "group": text_column("Group"),
+    "alarms": text_column("Alarms"),
     "n": count_column("Actuals"),
     "wape": share_column("WAPE of the AI"),
     "naive_wape": share_column("WAPE of naive"),
@@ -75,14 +76,17 @@ FIGURE_COLUMNS = {
     "level": share_column("Promised"),
     "tracking_signal": number_column("Tracking signal"),
     "avg_rel_mae": number_column("Error against naive"),
-    "e_cusum": number_column("Evidence now"),
-    "alarms": text_column("Alarms"),
+    "e_cusum": compact_column("Evidence now"),
 }
 SIGN_COLUMNS = {
     "week": date_column("Week of"),
     "n": count_column("Forecasts"),
     "median_u": number_column("Median gap (usual misses)"),
-    **{sign: share_column(words[0].upper() + words[1:]) for sign, words in SIGNS.items()},
+    "flagged": share_column("Flagged"),
+    "override_rate": share_column("Overridden"),
+    "data_or_model_reasons": share_column("Data or model blamed"),
+    "withheld": share_column("Without the AI's value"),
+    "missing": share_column("No AI forecast"),
     "outside": text_column("Outside its limits, twice in a row"),
 }
 _MEASURES = {

@@ -150,7 +150,7 @@ def coverage_by_version(coverage: pd.DataFrame) -> alt.LayerChart:
 
     spread = base.mark_rule(color=COLOURS["ai"], opacity=0.5, strokeWidth=2).encode(x=x("low"), x2="high:Q")
     dots = base.mark_point(filled=True, size=60, color=COLOURS["ai"], opacity=1).encode(x=x("inside"))
-    promised = base.mark_tick(color=QUIET, thickness=2, size=20).encode(x=x("level"))
+    promised = base.mark_tick(color=QUIET, thickness=3, size=22).encode(x=x("level"))
     return titled(
         spread + promised + dots,
         "Does the AI's range hold what it promises?",

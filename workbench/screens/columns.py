@@ -19,3 +19,8 @@ def number_column(title: str) -> ColumnConfig:
 def date_column(title: str) -> ColumnConfig:
     """A column of days."""
     return st.column_config.DateColumn(title, format="D MMM YYYY")
+
+
+def compact_column(title: str) -> ColumnConfig:
+    """A column of numbers of very different sizes: 1.5, 3.7K, 296B."""
+    return st.column_config.NumberColumn(title, format="compact")

@@ -69,14 +69,14 @@ verdict is given only where the 95 % interval (bootstrap over series) excludes 0
 {PERFORMATIVE_WARNING}
 """
 
-_SURE = {"low": points_column("95 % from"), "high": points_column("to"), "verdict": text_column("Verdict")}
+_SURE = {"low": number_column("95 % from"), "high": number_column("to"), "verdict": text_column("Verdict")}
 STEP_COLUMNS = {
     "title": text_column("Step"),
     "n": count_column("Reviews"),
     "wape": share_column("WAPE"),
     "bias": share_column("Bias"),
     "vs_naive": points_column("Against naive"),
-    "fva_points": points_column("Against the step before"),
+    "fva_points": points_column("Against step before"),
     **_SURE,
     "better": share_column("Nearer than the AI"),
 }
@@ -104,10 +104,10 @@ def reason_columns(unit: str) -> dict[str, ColumnConfig]:
     """The columns of ``by_reason``; ``unit``: of the error removed."""
     return {
         "name": text_column("Reason"),
-        "group": text_column("Code"),
         **_ENDS,
-        "shrunk_hit": share_column("Drawn to the rate of all"),
+        "shrunk_hit": share_column("Drawn to rate of all"),
         **_further(unit),
+        "group": text_column("Code"),
     }
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
+import numpy as np
 import pandas as pd
 import pytest
 
 from tests.workbench.screens.made import decided, known
+from tests.workbench.test_charts import DARK, EYES, LIGHT, contrast, lab, linear
 from workbench.screens import value_added as screen
 from workbench.screens import value_added_charts as charts
 
@@ -299,6 +303,18 @@ def test_ends_are_told_apart_by_words_and_numbers_and_their_rows_say_how_many():
     assert {row["label"] for row in rows} >= {"All overrides (160)", "Upward (80)", "Downward (80)"}
     assert spec["layer"][0]["encoding"]["color"]["scale"]["domain"] == list(screen.OUTCOMES)
     assert spec["layer"][1]["encoding"]["text"]["field"] == "share"
+
+
+@pytest.mark.parametrize("colour", charts.OUTCOME_COLOURS.values())
+def test_ends_stand_out_on_either_paper_and_white_numbers_on_them(colour):
+    assert min(contrast(colour, paper) for paper in (LIGHT, DARK, charts.ON_BARS)) >= 3
+
+
+@pytest.mark.parametrize("eyes", EYES)
+def test_ends_that_lie_side_by_side_are_told_apart_by_every_eye(eyes):
+    seen = [lab(np.array(EYES[eyes]) @ linear(charts.OUTCOME_COLOURS[end])) for end in screen.OUTCOMES]
+
+    assert min(np.linalg.norm(one - other) for one, other in pairwise(seen)) >= 10
 
 
 def test_reasons_with_few_overrides_have_another_shape():
