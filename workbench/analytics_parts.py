@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import altair as alt
@@ -93,19 +93,29 @@ def table_with_download(table: pd.DataFrame, *, key: str, columns: Mapping[str, 
 
     ``key`` names the table and the file; ``columns`` are those to show, in their order, else what ``TABLES`` has.
     """
-    columns = TABLES[key] if columns is None else columns
     with st.expander(f"Table: {key.replace('-', ' ')}"):
-        st.dataframe(
-            table, hide_index=True, column_order=list(columns), column_config=dict(columns), alt=key.replace("-", " ")
-        )
-        st.download_button(
-            "Download CSV",
-            lambda: analytics.csv_of(table),
-            f"{key}.csv",
-            "text/csv",
-            key=f"{key}-csv",
-            on_click="ignore",
-        )
+        _table(table, key, TABLES[key] if columns is None else columns)
+
+
+def table_on_demand(make: Callable[[], pd.DataFrame], *, key: str, columns: Mapping[str, ColumnConfig]) -> None:
+    """As ``table_with_download``, for a table that takes a while: it is made when somebody unfolds it."""
+    with st.expander(f"Table: {key.replace('-', ' ')}", key=f"{key}-panel", on_change="rerun") as panel:
+        if panel.open:
+            _table(make(), key, columns)
+
+
+def _table(table: pd.DataFrame, key: str, columns: Mapping[str, ColumnConfig]) -> None:
+    st.dataframe(
+        table, hide_index=True, column_order=list(columns), column_config=dict(columns), alt=key.replace("-", " ")
+    )
+    st.download_button(
+        "Download CSV",
+        lambda: analytics.csv_of(table),
+        f"{key}.csv",
+        "text/csv",
+        key=f"{key}-csv",
+        on_click="ignore",
+    )
 
 
 def text_column(title: str) -> ColumnConfig:

@@ -55,7 +55,7 @@ def age_heat_map(ageing: pd.DataFrame) -> alt.LayerChart:
         tooltip=[
             alt.Tooltip("group:N", title="Group"),
             alt.Tooltip("age:N", title="Age (days)"),
-            _count("open", "Open"),
+            count_tip("open", "Open"),
         ],
     )
     some = alt.datum.open > 0
@@ -67,7 +67,7 @@ def age_heat_map(ageing: pd.DataFrame) -> alt.LayerChart:
     )
     colour = alt.when(some).then(alt.value(ON_TILES)).otherwise(alt.value(QUIET))
     numbers = base.mark_text(fontSize=13).encode(text="open:Q", color=colour)
-    return titled(tiles + numbers, "Where is work waiting, and how long?", height=_rows(ageing["group"]))
+    return titled(tiles + numbers, "Where is work waiting, and how long?", height=rows_height(ageing["group"]))
 
 
 def ageing_dots(waiting: pd.DataFrame, percentiles: dict[str, float]) -> alt.LayerChart:
@@ -116,7 +116,7 @@ def ageing_dots(waiting: pd.DataFrame, percentiles: dict[str, float]) -> alt.Lay
     return titled(
         (drawn + rules + labels).resolve_scale(y="independent"),
         title,
-        height=_rows(waiting["group"], each=44) + LEGEND_HEIGHT,
+        height=rows_height(waiting["group"], each=44) + LEGEND_HEIGHT,
     )
 
 
@@ -142,8 +142,8 @@ def survival_chart(curve: pd.DataFrame, still_open: pd.DataFrame) -> alt.LayerCh
     tooltip = [
         alt.Tooltip("days:Q", title="Days", format=".1f"),
         alt.Tooltip("waiting:Q", title="Still undecided", format=".0%"),
-        _count("at_risk", "Watched until then"),
-        _count("ended", "Decided then"),
+        count_tip("at_risk", "Watched until then"),
+        count_tip("ended", "Decided then"),
     ]
     band = (
         alt.Chart(drawn)
@@ -179,7 +179,7 @@ def rate_by_group(groups: pd.DataFrame, *, overall: float) -> alt.LayerChart:
     bars = base.mark_rule(color=ACCENT, opacity=0.5, strokeWidth=2).encode(x=_rate_x("low"), x2="high:Q")
     dots = base.mark_point(filled=True, size=60, color=ACCENT, opacity=1).encode(x=_rate_x("rate"))
     title = "Where do people go against the AI?"
-    return titled(_overall(overall, along="x") + bars + dots, title, height=_rows(groups["group"]))
+    return titled(_overall(overall, along="x") + bars + dots, title, height=rows_height(groups["group"]))
 
 
 def reason_bars(shares: pd.DataFrame) -> alt.LayerChart:
@@ -192,8 +192,8 @@ def reason_bars(shares: pd.DataFrame) -> alt.LayerChart:
         tooltip=[
             alt.Tooltip("name:N", title="Reason"),
             alt.Tooltip("share:Q", title="Share of overrides", format=".1%"),
-            _count("overrides", "Overrides"),
-            _count("of", "Of all overrides"),
+            count_tip("overrides", "Overrides"),
+            count_tip("of", "Of all overrides"),
         ],
     )
     x = alt.X(
@@ -201,7 +201,7 @@ def reason_bars(shares: pd.DataFrame) -> alt.LayerChart:
     )
     bars = base.mark_bar(color=ACCENT, opacity=0.7, height={"band": 0.6}).encode(x=x)
     spread = base.mark_rule(color=QUIET, strokeWidth=2).encode(x="low:Q", x2="high:Q")
-    return titled(bars + spread, "Which reasons do people give?", height=_rows(shares["name"], each=24))
+    return titled(bars + spread, "Which reasons do people give?", height=rows_height(shares["name"], each=24))
 
 
 # --- what the charts share -----------------------------------------------------------------------------------------
@@ -212,7 +212,7 @@ def titled(chart: alt.LayerChart, question: str, *, height: int, below: str = ""
     return chart.properties(title=title, height=height + FRAME_HEIGHT, width="container")
 
 
-def _rows(names: pd.Series, *, each: int = ROW_HEIGHT) -> int:
+def rows_height(names: pd.Series, *, each: int = ROW_HEIGHT) -> int:
     return each * max(names.nunique(dropna=False), 2)
 
 
@@ -220,7 +220,7 @@ def _named(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(group=table["group"].astype("object").where(table["group"].notna(), "unknown"))
 
 
-def _count(field: str, title: str) -> alt.Tooltip:
+def count_tip(field: str, title: str) -> alt.Tooltip:
     return alt.Tooltip(f"{field}:Q", title=title, format=",d")
 
 
@@ -249,8 +249,8 @@ def _rate_tips() -> list[alt.Tooltip]:
         alt.Tooltip("rate:Q", title="Override rate", format=".1%"),
         alt.Tooltip("low:Q", title="95 % interval from", format=".1%"),
         alt.Tooltip("high:Q", title="to", format=".1%"),
-        _count("overrides", "Overrides"),
-        _count("n", "Decisions"),
+        count_tip("overrides", "Overrides"),
+        count_tip("n", "Decisions"),
     ]
 
 

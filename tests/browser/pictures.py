@@ -82,6 +82,8 @@ PICTURES = (
     Picture("receipt", "/receipt", before=_receipt),
     Picture("ageing", "/ageing"),
     Picture("overrides", "/overrides"),
+    Picture("value-added", "/value-added"),
+    Picture("ai-health", "/ai-health"),
     Picture("data", "/data"),
 )
 

@@ -1,0 +1,1 @@
+"""What each analytics screen says and shows: sentences, tables and charts, without Streamlit's order of things."""
