@@ -60,6 +60,11 @@ def _receipt(page: Page) -> None:
     page.get_by_role("heading", level=1).wait_for()
 
 
+def _closer(page: Page) -> None:
+    page.get_by_role("button", name="Look closer").click()
+    page.get_by_text("What may well be behind it").wait_for()
+
+
 @dataclass(frozen=True)
 class Picture:
     """One page in the state in which it is shown."""
@@ -82,6 +87,9 @@ PICTURES = (
     Picture("receipt", "/receipt", before=_receipt),
     Picture("ageing", "/ageing"),
     Picture("overrides", "/overrides"),
+    Picture("overrides-gap", "/overrides?by=Gap+between+the+forecasts"),
+    Picture("oversight", "/oversight"),
+    Picture("oversight-closer", "/oversight", before=_closer),
     Picture("data", "/data"),
 )
 

@@ -1,0 +1,1 @@
+"""The screens of analytics: for each its sentences and tables, and beside them its charts."""
