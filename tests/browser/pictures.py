@@ -63,6 +63,7 @@ def _receipt(page: Page) -> None:
 def _closer(page: Page) -> None:
     page.get_by_role("button", name="Look closer").click()
     page.get_by_text("What may well be behind it").wait_for()
+    page.get_by_text("All twelve figures").click()
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ def test_what_is_expected_of_a_band_does_not_come_from_the_bands():
 
 @pytest.mark.parametrize(
     ("hours", "words"),
-    [(-0.1, "passed"), (0, "under 1 day"), (24, "1–3 days"), (72, "3–7 days"), (168, "7 days and more"), (None, None)],
+    [(-0.1, "passed"), (0, "under 1 day"), (24, "1–3 days"), (72, "3–7 days"), (168, "from 7 days"), (None, None)],
 )
 def test_time_left_is_told_in_days(hours, words):
     table = pd.DataFrame({"hours_to_deadline": [hours]})

@@ -131,12 +131,14 @@ def test_bursts_without_a_known_queue_say_so():
 
 
 def test_rates_by_gap_stand_in_the_order_of_the_gap():
-    rows = [*overridden(20, of=20, u=-5.0), *overridden(2, of=20, u=0.1), *overridden(1, of=5, u=1.0), {"u": None}]
+    far, near = overridden(20, of=20, u=-5.0, band="extreme"), overridden(2, of=20, u=0.1, band="agree")
+    rows = [*far, *near, *overridden(1, of=5, u=1.0), {"u": None}]
 
     table = oversight.rates_by_gap(known_of(*rows))
 
-    assert table["group"].tolist() == ["under 0.5", "0.5–1.28", "3.29 and more"]
+    assert table["group"].tolist() == ["under 0.5", "0.5–1.28", "from 3.29"]
     assert table["n"].tolist() == [20, 5, 20]
+    assert table["expected"].tolist()[::2] == pytest.approx([20 * 24 / 50] * 2)  # nothing but the gap tells them apart
     assert table["rate"].isna().tolist() == [False, True, False]
 
 

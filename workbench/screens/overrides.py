@@ -30,7 +30,7 @@ BAND_TITLES = {
     Band.ONE_SIDED: "only one forecast",
     Band.NO_SCALE: "no scale yet",
 }
-DEADLINE_TITLES = ("passed", "under 1 day", "1–3 days", "3–7 days", "7 days and more")
+DEADLINE_TITLES = ("passed", "under 1 day", "1–3 days", "3–7 days", "from 7 days")
 #: Orders that a name does not give.
 ORDERS = {BAND: list(BAND_TITLES.values()), DEADLINE: list(DEADLINE_TITLES)}
 FEWEST_TO_COMPARE = 2  #: groups in a funnel: one has nobody to be compared with

@@ -7,6 +7,9 @@ import pandas as pd
 
 from workbench.charts import ACCENT, QUIET, overall_rule, rate_tips, rate_y, titled, with_expected_rate
 
+#: Each word on its own line, so that all steps have their label on a phone too.
+_IN_LINES = alt.Axis(labelAngle=0, labelOverlap=False, labelExpr="split(datum.label, ' ')")
+
 
 def rate_by_step(
     steps: pd.DataFrame, *, overall: float, question: str, along: str, below: str, has_expected: bool
@@ -22,7 +25,7 @@ def rate_by_step(
         has_expected: whether to draw what such items let expect.
     """
     drawn = with_expected_rate(steps)
-    x = alt.X("group:N", title=along, sort=drawn["group"].tolist(), axis=alt.Axis(labelAngle=0, labelLimit=110))
+    x = alt.X("group:N", title=along, sort=drawn["group"].tolist(), axis=_IN_LINES)
     base = alt.Chart(drawn).encode(x=x, tooltip=[alt.Tooltip("group:N", title=along), *rate_tips()])
     line = base.mark_line(color=ACCENT, opacity=0.4, strokeWidth=1.5).encode(y=rate_y("rate"))
     bars = base.mark_rule(color=ACCENT, opacity=0.5, strokeWidth=2).encode(y=rate_y("low"), y2="high:Q")

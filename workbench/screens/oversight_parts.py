@@ -40,10 +40,10 @@ LINES: Mapping[str, ColumnConfig] = {
 SIGNALS: Mapping[str, ColumnConfig] = {
     "question": text_column("Question"),
     "about": text_column("Figure of"),
-    "value": text_column("Value"),
-    "low": text_column("95 % from"),
-    "high": text_column("to"),
-    "usual": text_column("Usual here"),
+    **{
+        name: st.column_config.TextColumn(title, alignment="right")
+        for name, title in (("value", "Value"), ("low", "95 % from"), ("high", "to"), ("usual", "Usual here"))
+    },
     "n": count_column("Items"),
     "state": text_column("State"),
 }
@@ -180,7 +180,7 @@ def _account(person: Person) -> None:
 
 
 def _signals(person: Person, *, key: str) -> None:
-    """The figures, folded away; there is no download of anybody's figures but by hand."""
+    """The figures, folded away, and without a download."""
     with st.expander("All twelve figures"):
         table = oversight.signals_table(person)
         st.dataframe(
