@@ -37,15 +37,14 @@ LINES: Mapping[str, ColumnConfig] = {
     "high": ratio_column("to"),
     "state": text_column("State"),
 }
-SIGNALS: Mapping[str, ColumnConfig] = {
-    "question": text_column("Question"),
-    "about": text_column("Figure of"),
-    **{
-        name: st.column_config.TextColumn(title, alignment="right")
-        for name, title in (("value", "Value"), ("low", "95 % from"), ("high", "to"), ("usual", "Usual here"))
-    },
-    "n": count_column("Items"),
-    "state": text_column("State"),
+SIGNALS = {
+    "about": "Figure",
+    "value": "Value",
+    "low": "95 % from",
+    "high": "to",
+    "usual": "Usual here",
+    "n": "Items",
+    "state": "State",
 }
 PEOPLE: Mapping[str, ColumnConfig] = {name: column for name, column in overrides.FUNNEL.items() if name != "group"}
 PURPOSE = f"""
@@ -123,7 +122,7 @@ def own_figures(user: Principal, compared: list[Person]) -> None:
         return
     st.markdown("**Your own figures**")
     st.caption(f"{mine.decisions:,} decisions in the last 13 months. Only you see these under your name.")
-    _signals(mine, key="your-own-figures")
+    _signals(mine)
 
 
 def people(user: Principal, known: Reviews, compared: list[Person]) -> None:
@@ -176,18 +175,11 @@ def _account(person: Person) -> None:
         st.markdown(f"**{plain(person.reviewer)}** · {person.decisions:,} decisions in the last 13 months")
         st.markdown("What may well be behind it:\n" + "\n".join(f"- {sentence}" for sentence in benign))
         st.markdown("What was noticed:\n" + "\n".join(f"- {sentence}" for sentence in noticed))
-        _signals(person, key=f"figures-{person.reviewer}")
+        _signals(person)
 
 
-def _signals(person: Person, *, key: str) -> None:
-    """The figures, folded away, and without a download."""
+def _signals(person: Person) -> None:
+    """The figures, folded away, in a table that nothing can be taken out of as a file (METHODS 4.10)."""
     with st.expander("All twelve figures"):
-        table = oversight.signals_table(person)
-        st.dataframe(
-            table,
-            hide_index=True,
-            column_order=list(SIGNALS),
-            column_config=dict(SIGNALS),
-            key=key,
-            alt="Figures of one person",
-        )
+        table = oversight.signals_table(person)[list(SIGNALS)].rename(columns=SIGNALS)
+        st.table(table.set_index(SIGNALS["about"]))
