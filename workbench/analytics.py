@@ -25,7 +25,7 @@ from review_queue.measures.oversight import oversight
 from review_queue.measures.value_added import value_added
 from review_queue.reasons import REASONS
 from review_queue.roles import Principal, Task
-from storage import people, workflows
+from storage import checks, people, workflows
 from storage.engine import Database, database_now
 from storage.reports import ATTRIBUTE, SEGMENT, newest, reviews
 from storage.workflows import Workflow
@@ -202,6 +202,15 @@ def columns_to_group_by(table: pd.DataFrame) -> list[str]:
     return list(dict.fromkeys(["reviewer", "reason", "week", *further]))
 
 
+def checks_caught(database: Database, known: Reviews, *, person_id: int) -> pd.Series:
+    """Whether each check item was caught that was met in the person's scope by then; whose it was is not told."""
+    with database.reading() as session:
+        who = people.principal(session, person_id)
+        who.require(Task.SEE_ANALYTICS, known.workflow.id)
+        caught: pd.Series = checks.met(session, known.workflow, known.as_of, within=who)["is_caught"]
+        return caught.astype(bool)
+
+
 def rows_of(table: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows as plain Python values; unknown is None."""
     plain = table.astype("object").where(table.notna(), None)
@@ -275,11 +284,6 @@ def latency_by(known: Reviews, by: str) -> pd.DataFrame:
 def overrides_overall(known: Reviews) -> pd.Series:
     """Count, rate and Wilson interval over all of them, as ``measures.overrides`` gives them."""
     return overrides(known.table, tolerance=known.tolerance).iloc[0]
-
-
-def overrides_by(known: Reviews, by: str) -> pd.DataFrame:
-    """Override rates by group; below 20 decisions only the counts."""
-    return _counts_only(overrides(known.table, tolerance=known.tolerance, groups=groups_for(known, by)))
 
 
 def overrides_by_week(known: Reviews) -> pd.DataFrame:

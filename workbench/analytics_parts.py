@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import altair as alt
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 from streamlit.elements.lib.column_types import ColumnConfig
 
 from review_queue.errors import ReviewError
@@ -39,21 +40,40 @@ class Wanted:
     days: int | None  #: how far back; None: all time
 
 
-def filter_row(known: Reviews, *, time: str) -> tuple[Reviews, Wanted]:
+def filter_row(
+    known: Reviews, *, time: str, further: Mapping[str, str] | None = None, splits: bool = True
+) -> tuple[Reviews, Wanted]:
     """The filter row, kept in the link, and the reviews that its segment leaves.
 
-    ``time`` says what the time span is about; it is for the page to apply.
+    Args:
+        time: what the time span is about; it is for the page to apply.
+        further: what the page can split by besides, and what it is called; what to show is then a place still.
+        splits: whether there is anything to split; without, only what to show is asked, and since when.
     """
-    split, segment, span = st.columns(3)
-    choices = analytics.splits(known)
-    outermost = min(1, len(choices) - 1)
-    by = split.selectbox("Split by", choices, index=outermost, format_func=_level_title, key="by", bind="query-params")
-    groups = analytics.groups_for(known, by)
-    names = [lane.title for lane in Lane] if by == LANE else sorted(groups.dropna().unique())
+    *split, segment, span = st.columns(3 if splits else 2)
+    titles = {name: _level_title(name) for name in analytics.splits(known)}
+    outermost = list(titles)[min(1, len(titles) - 1)]
+    choices = titles | dict(further or {})
+    by = _split(split[0], choices, outermost) if split else outermost
+    place = by if by in titles else outermost
+    groups = analytics.groups_for(known, place)
+    names = [lane.title for lane in Lane] if place == LANE else sorted(groups.dropna().unique())
     only = segment.selectbox("Show", [EVERYTHING, *names], key="only", bind="query-params")
     chosen = span.selectbox(time, list(SPANS), format_func=lambda name: SPANS[name][1], key="span", bind="query-params")
     kept = known if only == EVERYTHING else known.only(groups == only)
     return kept, Wanted(by, SPANS[chosen][0])
+
+
+def _split(where: DeltaGenerator, choices: Mapping[str, str], at_first: str) -> str:
+    names = list(choices)
+    return where.selectbox(
+        "Split by",
+        names,
+        index=names.index(at_first),
+        format_func=choices.__getitem__,
+        key="by",
+        bind="query-params",
+    )
 
 
 def reviews_of(user: Principal, *, key: str) -> Reviews:
@@ -133,19 +153,16 @@ def hours_column(title: str) -> ColumnConfig:
     return st.column_config.NumberColumn(f"{title} (h)", format="%.1f")
 
 
+def ratio_column(title: str) -> ColumnConfig:
+    """A column of ratios and other plain figures around 1."""
+    return st.column_config.NumberColumn(title, format="%.2f")
+
+
 def count_column(title: str) -> ColumnConfig:
     """A column of whole numbers."""
     return st.column_config.NumberColumn(title, format="localized")
 
 
-_RATES = {
-    "n": count_column("Decisions"),
-    "overrides": count_column("Overrides"),
-    "rate": share_column("Rate"),
-    "low": share_column("95 % from"),
-    "high": share_column("to"),
-    "state": text_column("State"),
-}
 #: Table → its columns as shown, in their order.
 TABLES: dict[str, dict[str, ColumnConfig]] = {
     "open-by-age": {
@@ -184,8 +201,6 @@ TABLES: dict[str, dict[str, ColumnConfig]] = {
         "amount": count_column("Change"),
         "items": count_column("Items"),
     },
-    "overrides-by-week": {"group": text_column("Week"), **_RATES},
-    "overrides-by-group": {"group": text_column("Group"), **_RATES},
     "overrides-by-reason": {
         "name": text_column("Reason"),
         "reason": text_column("Code"),

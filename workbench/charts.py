@@ -42,6 +42,7 @@ FEW, MANY, ON_TILES = "#7468C8", "#40358F", "#FFFFFF"
 ROW_HEIGHT = 30  #: pixels for one group
 FRAME_HEIGHT = 130  #: pixels of title and axis, which Streamlit takes from the height that a chart asks for
 LEGEND_HEIGHT = 60
+EXPECTED = "Short lines: what such items let expect. Dashed: overall."
 CURVE_STEPS = 400  #: a survival curve is drawn with no more steps than can be told apart
 
 
@@ -49,9 +50,9 @@ def age_heat_map(ageing: pd.DataFrame) -> alt.LayerChart:
     """Open items by group and age. ``ageing``: as ``measures.ageing`` gives it, one row a group."""
     counts = ageing[["group", *BUCKET_TITLES]].melt("group", var_name="bucket", value_name="open")
     counts["age"] = counts["bucket"].map(BUCKET_TITLES)
-    base = alt.Chart(_named(counts)).encode(
+    base = alt.Chart(named(counts)).encode(
         x=alt.X("age:N", title="Age (days)", sort=list(BUCKET_TITLES.values()), axis=_level_labels()),
-        y=_groups(),
+        y=group_axis(),
         tooltip=[
             alt.Tooltip("group:N", title="Group"),
             alt.Tooltip("age:N", title="Age (days)"),
@@ -67,7 +68,7 @@ def age_heat_map(ageing: pd.DataFrame) -> alt.LayerChart:
     )
     colour = alt.when(some).then(alt.value(ON_TILES)).otherwise(alt.value(QUIET))
     numbers = base.mark_text(fontSize=13).encode(text="open:Q", color=colour)
-    return titled(tiles + numbers, "Where is work waiting, and how long?", height=rows_height(ageing["group"]))
+    return titled(tiles + numbers, "Where is work waiting, and how long?", height=height_of(ageing["group"]))
 
 
 def ageing_dots(waiting: pd.DataFrame, percentiles: dict[str, float]) -> alt.LayerChart:
@@ -77,7 +78,7 @@ def ageing_dots(waiting: pd.DataFrame, percentiles: dict[str, float]) -> alt.Lay
         waiting: ``group``, ``series``, ``period``, ``age_hours`` and ``overdue``, one row an open item.
         percentiles: label → hours, from the Kaplan–Meier curve; NaN where it does not get there.
     """
-    dots = _named(waiting[["group", "series", "period", "age_hours", "overdue"]]).assign(
+    dots = named(waiting[["group", "series", "period", "age_hours", "overdue"]]).assign(
         age_days=waiting["age_hours"] / 24,
         jitter=[_jitter(f"{row.series}|{row.period}") for row in waiting.itertuples()],
         deadline=waiting["overdue"].map({True: "passed", False: "not passed"}),
@@ -87,7 +88,7 @@ def ageing_dots(waiting: pd.DataFrame, percentiles: dict[str, float]) -> alt.Lay
         .mark_point(filled=True, size=45, opacity=0.75, color=ACCENT)
         .encode(
             x=alt.X("age_days:Q", title="Age (days)", scale=alt.Scale(domainMin=0)),
-            y=_groups(),
+            y=group_axis(),
             yOffset=alt.YOffset("jitter:Q", scale=alt.Scale(domain=[0, 1])),
             shape=alt.Shape(
                 "deadline:N",
@@ -116,7 +117,7 @@ def ageing_dots(waiting: pd.DataFrame, percentiles: dict[str, float]) -> alt.Lay
     return titled(
         (drawn + rules + labels).resolve_scale(y="independent"),
         title,
-        height=rows_height(waiting["group"], each=44) + LEGEND_HEIGHT,
+        height=height_of(waiting["group"], each=44) + LEGEND_HEIGHT,
     )
 
 
@@ -156,30 +157,47 @@ def survival_chart(curve: pd.DataFrame, still_open: pd.DataFrame) -> alt.LayerCh
 
 
 def rate_by_week(weeks: pd.DataFrame, *, overall: float) -> alt.LayerChart:
-    """The override rate week by week, with its Wilson interval and the overall rate as a line.
+    """The override rate week by week, with its Wilson interval, what the mix lets expect, and the overall rate.
 
     Args:
         weeks: as ``measures.overrides`` gives it, with the Monday of each week in ``week`` instead of a group.
         overall: rate over all weeks, 0 to 1.
     """
     x = alt.X("week:T", title="Week of the decision", axis=alt.Axis(format="%d %b %y", labelOverlap=True))
-    base = alt.Chart(weeks).encode(
-        x=x, tooltip=[alt.Tooltip("week:T", title="Week of", format="%d %b %Y"), *_rate_tips()]
+    base = alt.Chart(with_expected_rate(weeks)).encode(
+        x=x, tooltip=[alt.Tooltip("week:T", title="Week of", format="%d %b %Y"), *rate_tips()]
     )
-    bars = base.mark_rule(color=ACCENT, opacity=0.5, strokeWidth=2).encode(y=_rate("low"), y2="high:Q")
-    dots = base.mark_point(filled=True, size=45, color=ACCENT, opacity=1).encode(y=_rate("rate"))
-    line = base.mark_line(color=ACCENT, opacity=0.4, strokeWidth=1.5).encode(y=_rate("rate"))
+    bars = base.mark_rule(color=ACCENT, opacity=0.5, strokeWidth=2).encode(y=rate_y("low"), y2="high:Q")
+    dots = base.mark_point(filled=True, size=45, color=ACCENT, opacity=1).encode(y=rate_y("rate"))
+    line = base.mark_line(color=ACCENT, opacity=0.4, strokeWidth=1.5).encode(y=rate_y("rate"))
+    mix = base.mark_tick(orient="horizontal", color=QUIET, size=9, thickness=2).encode(y=rate_y("expected_rate"))
     title = "Does the override rate change?"
-    return titled(_overall(overall, along="y") + bars + line + dots, title, height=200)
+    return titled(overall_rule(overall, along="y") + bars + line + mix + dots, title, height=200, below=EXPECTED)
 
 
-def rate_by_group(groups: pd.DataFrame, *, overall: float) -> alt.LayerChart:
-    """The override rate of each group, by name, with its Wilson interval. ``groups``: from ``measures.overrides``."""
-    base = alt.Chart(_named(groups)).encode(y=_groups(), tooltip=[alt.Tooltip("group:N", title="Group"), *_rate_tips()])
-    bars = base.mark_rule(color=ACCENT, opacity=0.5, strokeWidth=2).encode(x=_rate_x("low"), x2="high:Q")
-    dots = base.mark_point(filled=True, size=60, color=ACCENT, opacity=1).encode(x=_rate_x("rate"))
-    title = "Where do people go against the AI?"
-    return titled(_overall(overall, along="x") + bars + dots, title, height=rows_height(groups["group"]))
+def rate_by_group(
+    groups: pd.DataFrame,
+    *,
+    overall: float,
+    title: str = "Where do people go against the AI?",
+    order: list[str] | None = None,
+) -> alt.LayerChart:
+    """The override rate of each group, with its Wilson interval and what its mix of items lets expect.
+
+    Args:
+        groups: from ``measures.overrides``.
+        overall: rate over all of them, 0 to 1.
+        order: of the groups from the top; by name if not given.
+    """
+    y = group_axis() if order is None else group_axis().sort(order)
+    base = alt.Chart(named(with_expected_rate(groups))).encode(
+        y=y, tooltip=[alt.Tooltip("group:N", title="Group"), *rate_tips()]
+    )
+    bars = base.mark_rule(color=ACCENT, opacity=0.5, strokeWidth=2).encode(x=rate_x("low"), x2="high:Q")
+    dots = base.mark_point(filled=True, size=60, color=ACCENT, opacity=1).encode(x=rate_x("rate"))
+    mix = base.mark_tick(orient="vertical", color=QUIET, size=14, thickness=2).encode(x=rate_x("expected_rate"))
+    height = height_of(groups["group"])
+    return titled(overall_rule(overall, along="x") + bars + mix + dots, title, height=height, below=EXPECTED)
 
 
 def reason_bars(shares: pd.DataFrame) -> alt.LayerChart:
@@ -201,7 +219,7 @@ def reason_bars(shares: pd.DataFrame) -> alt.LayerChart:
     )
     bars = base.mark_bar(color=ACCENT, opacity=0.7, height={"band": 0.6}).encode(x=x)
     spread = base.mark_rule(color=QUIET, strokeWidth=2).encode(x="low:Q", x2="high:Q")
-    return titled(bars + spread, "Which reasons do people give?", height=rows_height(shares["name"], each=24))
+    return titled(bars + spread, "Which reasons do people give?", height=height_of(shares["name"], each=24))
 
 
 # --- what the charts share -----------------------------------------------------------------------------------------
@@ -212,11 +230,11 @@ def titled(chart: alt.LayerChart, question: str, *, height: int, below: str = ""
     return chart.properties(title=title, height=height + FRAME_HEIGHT, width="container")
 
 
-def rows_height(names: pd.Series, *, each: int = ROW_HEIGHT) -> int:
+def height_of(names: pd.Series, *, each: int = ROW_HEIGHT) -> int:
     return each * max(names.nunique(dropna=False), 2)
 
 
-def _named(table: pd.DataFrame) -> pd.DataFrame:
+def named(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(group=table["group"].astype("object").where(table["group"].notna(), "unknown"))
 
 
@@ -228,40 +246,46 @@ def _level_labels() -> alt.Axis:
     return alt.Axis(labelAngle=0, labelFlush=False)
 
 
-def _groups() -> alt.Y:
+def group_axis() -> alt.Y:
     return alt.Y("group:N", title=None, axis=alt.Axis(labelFlush=False))
 
 
-def _rate(field: str) -> alt.Y:
+def rate_y(field: str) -> alt.Y:
     return alt.Y(
         f"{field}:Q", title="Override rate", scale=alt.Scale(domainMin=0), axis=alt.Axis(format=".0%", tickCount=5)
     )
 
 
-def _rate_x(field: str) -> alt.X:
+def rate_x(field: str) -> alt.X:
     return alt.X(
         f"{field}:Q", title="Override rate", scale=alt.Scale(domainMin=0), axis=alt.Axis(format=".0%", tickCount=5)
     )
 
 
-def _rate_tips() -> list[alt.Tooltip]:
+def with_expected_rate(table: pd.DataFrame) -> pd.DataFrame:
+    """``measures.overrides`` with ``expected_rate``, 0 to 1: the expected count as a share of the decisions."""
+    return table.assign(expected_rate=table["expected"] / table["n"].where(table["n"] > 0))
+
+
+def rate_tips() -> list[alt.Tooltip]:
     return [
         alt.Tooltip("rate:Q", title="Override rate", format=".1%"),
         alt.Tooltip("low:Q", title="95 % interval from", format=".1%"),
         alt.Tooltip("high:Q", title="to", format=".1%"),
+        alt.Tooltip("expected_rate:Q", title="Expected of such items", format=".1%"),
         count_tip("overrides", "Overrides"),
         count_tip("n", "Decisions"),
     ]
 
 
-def _overall(rate: float, *, along: str) -> alt.Chart:
+def overall_rule(rate: float, *, along: str) -> alt.Chart:
     """A line at the overall rate; along ``y`` it lies flat, along ``x`` it stands."""
     rule = alt.Chart(pd.DataFrame({"rate": [rate]})).mark_rule(color=QUIET, strokeDash=[5, 4])
     tooltip = [alt.Tooltip("rate:Q", title="Overall", format=".1%")]
     return (
-        rule.encode(y=_rate("rate"), tooltip=tooltip)
+        rule.encode(y=rate_y("rate"), tooltip=tooltip)
         if along == "y"
-        else rule.encode(x=_rate_x("rate"), tooltip=tooltip)
+        else rule.encode(x=rate_x("rate"), tooltip=tooltip)
     )
 
 

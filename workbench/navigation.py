@@ -37,6 +37,7 @@ SCREENS = (
     Screen("Work", "Decisions", "receipt.py", ":material/receipt_long:", Task.SEE_QUEUE),
     Screen("Analytics", "Ageing", "ageing.py", ":material/hourglass:", Task.SEE_ANALYTICS),
     Screen("Analytics", "Overrides", "overrides.py", ":material/call_split:", Task.SEE_ANALYTICS),
+    Screen("Analytics", "Oversight", "oversight.py", ":material/visibility:", Task.SEE_ANALYTICS),
     Screen("Analytics", "Value added", "value_added.py", ":material/stairs:", Task.SEE_ANALYTICS),
     Screen("Analytics", "AI health", "ai_health.py", ":material/monitor_heart:", Task.SEE_ANALYTICS),
     Screen("Analytics", "Alerts", "alerts.py", ":material/notification_important:", Task.SEE_ANALYTICS),

@@ -60,6 +60,12 @@ def _receipt(page: Page) -> None:
     page.get_by_role("heading", level=1).wait_for()
 
 
+def _closer(page: Page) -> None:
+    page.get_by_role("button", name="Look closer").click()
+    page.get_by_text("What may well be behind it").wait_for()
+    page.get_by_text("All twelve figures").click()
+
+
 @dataclass(frozen=True)
 class Picture:
     """One page in the state in which it is shown."""
@@ -84,6 +90,9 @@ PICTURES = (
     Picture("overrides", "/overrides"),
     Picture("value-added", "/value-added"),
     Picture("ai-health", "/ai-health"),
+    Picture("overrides-gap", "/overrides?by=Gap+between+the+forecasts"),
+    Picture("oversight", "/oversight"),
+    Picture("oversight-closer", "/oversight", before=_closer),
     Picture("data", "/data"),
 )
 

@@ -23,6 +23,7 @@ PAGES = (
     "/receipt",
     "/ageing",
     "/overrides",
+    "/oversight",
     "/value-added",
     "/ai-health",
     "/data",

@@ -1,4 +1,4 @@
-"""Ageing and Overrides in a real browser, on the simulated organisation and on an empty workflow."""
+"""Ageing, Overrides and Oversight in a real browser, on the simulated organisation and on an empty workflow."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from playwright.sync_api import Page, expect
+from sqlalchemy import func, select
 
 from storage.engine import open_database
+from storage.tables import audit_events
 from tests.browser.steps import Workbench, serving, settled, sign_in
 from tests.conftest import scratch_database
 from workbench import analytics
@@ -67,6 +69,58 @@ def test_overrides_answers_its_question_and_names_nobody(page: Page, simulated: 
     assert not {name for name in reviewers if name in shown}
 
 
+def test_overrides_by_band_tells_reasons_too(page: Page, simulated: Workbench) -> None:
+    sign_in(page, simulated, "manager", "/overrides")
+    page.get_by_role("combobox", name="Split by").click()
+    page.get_by_role("option", name="Gap between the forecasts", exact=True).click()
+
+    expect(page.get_by_text("Table: overrides by reason")).to_be_visible()
+    expect(charts(page)).to_have_count(3)
+
+
+def test_oversight_answers_its_question_and_names_nobody_until_a_look_that_is_recorded(
+    page: Page, simulated: Workbench
+) -> None:
+    sign_in(page, simulated, "manager", "/oversight")
+
+    expect(page.get_by_text("Decisions follow the gap, as no rubber stamp does")).to_be_visible()
+    expect(page.get_by_text("2 people's decisions are worth a conversation, of 16 people.")).to_be_visible()
+    expect(charts(page)).to_have_count(3)
+    settled(page)
+    main = page.get_by_test_id("stMain")
+    reviewers = set(known_to(simulated).table["reviewer"].dropna())
+    assert not {name for name in reviewers if name in main.inner_text()}
+
+    page.get_by_role("button", name="Look closer").click()
+    expect(page.get_by_text("What may well be behind it")).to_have_count(1)
+    settled(page)
+    planted = {"Mikko Laine", "Lucía Prado"}
+    assert len({name for name in reviewers if name in main.inner_text()}) == 1
+    assert {name for name in reviewers if name in main.inner_text()} < planted
+    page.get_by_role("button", name="Look closer").click()
+    expect(page.get_by_text("What may well be behind it")).to_have_count(2)
+    settled(page)
+    assert {name for name in reviewers if name in main.inner_text()} == planted
+    assert _looks(simulated) == 2
+
+
+def test_a_reviewer_is_offered_no_closer_look_at_others(page: Page, simulated: Workbench) -> None:
+    sign_in(page, simulated, "reviewer", "/oversight")
+
+    expect(page.get_by_text("2 people's decisions are worth a conversation, of 16 people.")).to_be_visible()
+    settled(page)
+    expect(page.get_by_role("button", name="Look closer")).to_have_count(0)
+
+
+def _looks(workbench: Workbench) -> int:
+    database = open_database(workbench.database_url)
+    with database.reading() as session:
+        found = select(func.count()).where(audit_events.c.action == "person.looked_closer")
+        number: int = session.execute(found).scalar_one()
+    database.engine.dispose()
+    return number
+
+
 def test_a_filter_survives_in_the_link(page: Page, simulated: Workbench) -> None:
     sign_in(page, simulated, "manager", "/overrides")
     page.get_by_role("combobox", name="Show").click()
@@ -97,7 +151,12 @@ def test_the_table_behind_a_chart_can_be_taken_away(page: Page, simulated: Workb
 
 
 @pytest.mark.parametrize(
-    ("path", "said"), [("/ageing", "No forecast has come in yet."), ("/overrides", "No forecast has come in yet.")]
+    ("path", "said"),
+    [
+        ("/ageing", "No forecast has come in yet."),
+        ("/overrides", "No forecast has come in yet."),
+        ("/oversight", "No forecast has come in yet."),
+    ],
 )
 def test_an_empty_workflow_says_what_to_do(
     page: Page, workbench: Workbench, tmp_path: Path, path: str, said: str

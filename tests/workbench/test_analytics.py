@@ -18,6 +18,7 @@ from storage.engine import Database
 from tests.house import LATER, NOON, House, hours
 from workbench import analytics
 from workbench.analytics import ColumnUnknown, ReportName
+from workbench.screens import overrides
 
 NUMBERS = count()
 
@@ -208,7 +209,7 @@ def test_below_twenty_decisions_a_group_shows_counts_only(house):
     decided(house, 19, final=120.0, segment_id=house.ids["Queensland"])
     found = known(house)
 
-    table = analytics.overrides_by(found, "segment_state").set_index("group")
+    table = overrides.rates_by(found, "segment_state").set_index("group")
 
     assert table["n"].to_dict() == {"Queensland": 19, "Victoria": 20}
     assert table["overrides"].to_dict() == {"Queensland": 19, "Victoria": 20}

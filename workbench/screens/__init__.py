@@ -1,1 +1,1 @@
-"""What each analytics screen says and shows: sentences, tables and charts, without Streamlit's order of things."""
+"""The screens of analytics: for each its sentences and tables, and beside them its charts."""

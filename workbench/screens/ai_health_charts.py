@@ -6,7 +6,7 @@ import altair as alt
 import pandas as pd
 
 from review_queue.measures.skill import ALARM, WARNING
-from workbench.charts import ACCENT, COLOURS, LEGEND_HEIGHT, QUIET, count_tip, rows_height, titled
+from workbench.charts import ACCENT, COLOURS, LEGEND_HEIGHT, QUIET, count_tip, height_of, titled
 
 HIGHEST = 10_000.0  #: evidence above this is drawn as this
 MOST_MARKS = 6  #: model versions that are marked, the newest ones
@@ -154,7 +154,7 @@ def coverage_by_version(coverage: pd.DataFrame) -> alt.LayerChart:
     return titled(
         spread + promised + dots,
         "Does the AI's range hold what it promises?",
-        height=rows_height(shown["group"]),
+        height=height_of(shown["group"]),
         below="Upright ticks: what was promised. Lines: 95 % intervals.",
     )
 

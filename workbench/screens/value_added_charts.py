@@ -6,7 +6,7 @@ import altair as alt
 import pandas as pd
 
 from review_queue.measures.damping import OVER, OVERSHOOT, SHORT, WRONG_DIRECTION
-from workbench.charts import ACCENT, COLOURS, LEGEND_HEIGHT, QUIET, count_tip, rows_height, titled
+from workbench.charts import ACCENT, COLOURS, LEGEND_HEIGHT, QUIET, count_tip, height_of, titled
 from workbench.screens.value_added import CHARTED, OUTCOMES, signed
 
 #: How an override ended: violet where it came nearer than the AI, grey where it did not; the words stand beside it.
@@ -121,7 +121,7 @@ def outcome_bars(kinds: pd.DataFrame) -> alt.LayerChart:
     return titled(
         bars + numbers,
         "How do overrides end?",
-        height=rows_height(shown["label"], each=26) + LEGEND_HEIGHT,
+        height=height_of(shown["label"], each=26) + LEGEND_HEIGHT,
         below="Violet: nearer to the actual than the AI. Grey: not.",
     )
 
@@ -173,7 +173,7 @@ def reason_hits(reasons: pd.DataFrame, *, overall: float) -> alt.LayerChart:
     return titled(
         rule + spread + dots,
         "Which reasons help?",
-        height=rows_height(shown["name"], each=24) + LEGEND_HEIGHT,
+        height=height_of(shown["name"], each=24) + LEGEND_HEIGHT,
         below="Dashed: all overrides. Few overrides are drawn towards it.",
     )
 

@@ -1,0 +1,42 @@
+"""Oversight: is review real, or a rubber stamp? About the team and its work first, and about nobody by name."""
+
+import streamlit as st
+
+from workbench import analytics
+from workbench.actions.looking import people_compared
+from workbench.analytics_parts import filter_row, reviews_of
+from workbench.screens import oversight
+from workbench.screens.oversight_parts import (
+    how_to_read,
+    lines,
+    own_figures,
+    people,
+    rates_before_the_deadline,
+    rates_by_gap,
+)
+from workbench.session import database, require_user
+
+user = require_user()
+st.title("Oversight")
+known = reviews_of(user, key="oversight")
+kept, wanted = filter_row(known, time="Decided in", splits=False)
+decided = kept.since(wanted.days, column="decided_at")
+caught = analytics.checks_caught(database(), known, person_id=user.person_id)
+compared = people_compared(known)
+
+st.subheader("Is review real, or a rubber stamp?")
+st.markdown(f"**{oversight.answer(decided)}**")
+lines(oversight.five_lines(decided), key="five-questions")
+rates_by_gap(decided)
+
+st.subheader("Is there time to review?")
+st.markdown(oversight.pace(decided))
+rates_before_the_deadline(decided)
+
+st.subheader("What do tests of review say?")
+lines(oversight.tested_lines(decided, caught), key="tests-of-review")
+
+st.subheader("Do people's decisions differ more than their items?")
+own_figures(user, compared)
+people(user, known, compared)
+how_to_read()

@@ -1,0 +1,185 @@
+"""What the page Oversight shows: lines, charts, unlabelled dots, one's own figures, and the closer look."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import streamlit as st
+from streamlit.elements.lib.column_types import ColumnConfig
+
+from review_queue.errors import ReviewError
+from review_queue.measures.overrides import override_funnel
+from review_queue.measures.oversight import BENIGN, REVEALED_FROM
+from review_queue.roles import Principal
+from workbench import analytics
+from workbench.actions.looking import PEOPLE_SINCE, Person, look_closer, may_look_closer, own_among
+from workbench.analytics import Reviews
+from workbench.analytics_parts import (
+    chart_with_table,
+    count_column,
+    ratio_column,
+    table_with_download,
+    text_column,
+)
+from workbench.parts import plain
+from workbench.screens import overrides, oversight
+from workbench.screens.overrides_charts import funnel_chart
+from workbench.screens.oversight import Line
+from workbench.screens.oversight_charts import rate_by_step
+from workbench.session import database
+
+LINES: Mapping[str, ColumnConfig] = {
+    "topic": text_column("Question"),
+    "sentence": text_column("Answer"),
+    "n": count_column("Rests on"),
+    "value": ratio_column("Figure"),
+    "low": ratio_column("95 % from"),
+    "high": ratio_column("to"),
+    "state": text_column("State"),
+}
+SIGNALS = {
+    "about": "Figure",
+    "value": "Value",
+    "low": "95 % from",
+    "high": "to",
+    "usual": "Usual here",
+    "n": "Items",
+    "state": "State",
+}
+PEOPLE: Mapping[str, ColumnConfig] = {name: column for name, column in overrides.FUNNEL.items() if name != "group"}
+PURPOSE = f"""
+**What this is for.** To find out whether the way of working lets people judge the AI: whether there is time, evidence
+and a clear guideline. The figures are plain statistics about decisions, worked out anew each time.
+
+**What the signals are not.** No score, no ranking, no measure of anybody's worth, and no ground for a measure against
+anybody. A low override rate is not rubber-stamping. A long time is never taken for care, nor a short one for neglect.
+
+**Who sees what.** Everybody sees their own figures. Others are dots without a name. A name is shown only from
+{REVEALED_FROM} decisions, when two different questions speak, to who assigns the work here, one at a time; each look is
+recorded. People are compared over the last 13 months, always over all items, so that no slice can be searched for
+somebody who stands out.
+
+**What to do first.** Look at the system: share the load out anew, raise the threshold, mend the evidence, agree on
+cases together, let a number be named before the AI's is shown for a week.
+
+**Before people are looked at.** Tell them, hear their representatives, and have the data protection assessed: where
+systems watch or judge work, the law may ask for it. This is no legal advice.
+"""
+
+
+def lines(found: list[Line], *, key: str) -> None:
+    """Each line with its topic, and the table behind."""
+    st.markdown(
+        "\n".join(f"- **{line.topic}**{'' if line.topic.endswith('?') else ':'} {line.sentence}" for line in found)
+    )
+    table_with_download(oversight.table_of(found), key=key, columns=LINES)
+
+
+def _headed(topic: str) -> str:
+    return topic if topic.endswith("?") else f"{topic}:"
+
+
+def rates_by_gap(decided: Reviews) -> None:
+    """The picture of the second question."""
+    table, key = oversight.rates_by_gap(decided), "overrides-by-gap"
+    enough = table.dropna(subset=["rate"])
+    if len(enough) < overrides.FEWEST_TO_COMPARE:
+        return
+    chart = rate_by_step(
+        enough,
+        overall=analytics.overrides_overall(decided)["rate"],
+        question="Are large gaps judged differently from small ones?",
+        along="Gap between the forecasts (× usual miss)",
+        below="A rubber stamp is flat. Dashed: overall.",
+        has_expected=False,
+    )
+    alt_text = "Override rate by the size of the gap, with 95 % intervals"
+    chart_with_table(chart, table, key=key, alt_text=alt_text, columns=overrides.BY_STEP)
+
+
+def rates_before_the_deadline(decided: Reviews) -> None:
+    """Whether the same gaps are judged differently when time runs out."""
+    table, key = oversight.rates_by_time_left(decided), "overrides-by-time-left"
+    enough = table.dropna(subset=["rate"])
+    if len(enough) < overrides.FEWEST_TO_COMPARE:
+        return
+    chart = rate_by_step(
+        enough,
+        overall=analytics.overrides_overall(decided)["rate"],
+        question="Are items judged differently just before the deadline?",
+        along="Time left to the deadline",
+        below="Short lines: what the gaps let expect. Dashed: overall.",
+        has_expected=True,
+    )
+    alt_text = "Override rate by the time left to the deadline, with 95 % intervals and what the gaps let expect"
+    chart_with_table(chart, table, key=key, alt_text=alt_text, columns=overrides.BY_STEP)
+
+
+def own_figures(user: Principal, compared: list[Person]) -> None:
+    """What others would see of whoever asks, to themselves alone."""
+    mine = own_among(database(), user, compared)
+    if mine is None:
+        return
+    st.markdown("**Your own figures**")
+    st.caption(f"{mine.decisions:,} decisions in the last 13 months. Only you see these under your name.")
+    _signals(mine)
+
+
+def people(user: Principal, known: Reviews, compared: list[Person]) -> None:
+    """How many stand out, everybody as a dot without a name, and for who answers for the work a closer look."""
+    st.markdown(f"**{oversight.people_answer(compared)}**")
+    if may_look_closer(user, known.workflow.id):
+        _closer_look(user, known, [one for one in compared if one.may_be_named and one.reviewer != user.name])
+    recent = known.since(PEOPLE_SINCE, column="decided_at")
+    counts = override_funnel(recent.table, tolerance=known.tolerance, groups=recent.table["reviewer"])
+    found = oversight.unlabelled(counts)
+    if len(found.table) < oversight.FEWEST_DOTS:
+        st.caption(
+            f"Dots are drawn from {oversight.FEWEST_DOTS} people on: among fewer, everybody knows whose is whose."
+        )
+        return
+    chart = funnel_chart(found, "Does anyone's override rate stand out for their items?", has_names=False)
+    alt_text = "Observed over expected overrides of each person, without names, against decisions, with limits"
+    chart_with_table(chart, found.table, key="people-without-names", alt_text=alt_text, columns=PEOPLE)
+    st.caption(f"{overrides.funnel_note(found)} The last 13 months, whatever is chosen above.")
+
+
+def how_to_read() -> None:
+    """The purpose, and what the signals are not."""
+    with st.expander("What this page is for, and what it is not"):
+        st.markdown(PURPOSE)
+
+
+def _closer_look(user: Principal, known: Reviews, worth: list[Person]) -> None:
+    """Each press shows one more person; a reload forgets them, and the next press is recorded again."""
+    seen: list[str] = st.session_state.setdefault(f"looked-closer-{user.person_id}-{known.workflow.id}", [])
+    waiting = [person for person in worth if person.reviewer not in seen]
+    if waiting:
+        st.caption("A look shows one name and what may be behind the figures. It is recorded; nobody is notified.")
+    if waiting and st.button("Look closer"):
+        try:
+            look_closer(database(), person_id=user.person_id, workflow=known.workflow, reviewer=waiting[0].reviewer)
+        except ReviewError as refusal:
+            st.error(plain(str(refusal)))
+            return
+        seen.append(waiting[0].reviewer)
+        st.rerun()
+    for person in worth:
+        if person.reviewer in seen:
+            _account(person)
+
+
+def _account(person: Person) -> None:
+    benign, noticed = person.account[: len(BENIGN)], person.account[len(BENIGN) :]
+    with st.container(border=True):
+        st.markdown(f"**{plain(person.reviewer)}** · {person.decisions:,} decisions in the last 13 months")
+        st.markdown("What may well be behind it:\n" + "\n".join(f"- {sentence}" for sentence in benign))
+        st.markdown("What was noticed:\n" + "\n".join(f"- {sentence}" for sentence in noticed))
+        _signals(person)
+
+
+def _signals(person: Person) -> None:
+    """The figures, folded away, in a table that nothing can be taken out of as a file (METHODS 4.10)."""
+    with st.expander("All twelve figures"):
+        table = oversight.signals_table(person)[list(SIGNALS)].rename(columns=SIGNALS)
+        st.table(table.set_index(SIGNALS["about"]))
