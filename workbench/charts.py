@@ -49,13 +49,13 @@ def age_heat_map(ageing: pd.DataFrame) -> alt.LayerChart:
     """Open items by group and age. ``ageing``: as ``measures.ageing`` gives it, one row a group."""
     counts = ageing[["group", *BUCKET_TITLES]].melt("group", var_name="bucket", value_name="open")
     counts["age"] = counts["bucket"].map(BUCKET_TITLES)
-    base = alt.Chart(_named(counts)).encode(
-        x=alt.X("age:N", title="Age (days)", sort=list(BUCKET_TITLES.values()), axis=_level_labels()),
-        y=_groups(),
+    base = alt.Chart(named(counts)).encode(
+        x=alt.X("age:N", title="Age (days)", sort=list(BUCKET_TITLES.values()), axis=level_labels()),
+        y=group_names(),
         tooltip=[
             alt.Tooltip("group:N", title="Group"),
             alt.Tooltip("age:N", title="Age (days)"),
-            _count("open", "Open"),
+            count_tip("open", "Open"),
         ],
     )
     some = alt.datum.open > 0
@@ -67,7 +67,7 @@ def age_heat_map(ageing: pd.DataFrame) -> alt.LayerChart:
     )
     colour = alt.when(some).then(alt.value(ON_TILES)).otherwise(alt.value(QUIET))
     numbers = base.mark_text(fontSize=13).encode(text="open:Q", color=colour)
-    return titled(tiles + numbers, "Where is work waiting, and how long?", height=_rows(ageing["group"]))
+    return titled(tiles + numbers, "Where is work waiting, and how long?", height=rows_high(ageing["group"]))
 
 
 def ageing_dots(waiting: pd.DataFrame, percentiles: dict[str, float]) -> alt.LayerChart:
@@ -77,7 +77,7 @@ def ageing_dots(waiting: pd.DataFrame, percentiles: dict[str, float]) -> alt.Lay
         waiting: ``group``, ``series``, ``period``, ``age_hours`` and ``overdue``, one row an open item.
         percentiles: label → hours, from the Kaplan–Meier curve; NaN where it does not get there.
     """
-    dots = _named(waiting[["group", "series", "period", "age_hours", "overdue"]]).assign(
+    dots = named(waiting[["group", "series", "period", "age_hours", "overdue"]]).assign(
         age_days=waiting["age_hours"] / 24,
         jitter=[_jitter(f"{row.series}|{row.period}") for row in waiting.itertuples()],
         deadline=waiting["overdue"].map({True: "passed", False: "not passed"}),
@@ -87,7 +87,7 @@ def ageing_dots(waiting: pd.DataFrame, percentiles: dict[str, float]) -> alt.Lay
         .mark_point(filled=True, size=45, opacity=0.75, color=ACCENT)
         .encode(
             x=alt.X("age_days:Q", title="Age (days)", scale=alt.Scale(domainMin=0)),
-            y=_groups(),
+            y=group_names(),
             yOffset=alt.YOffset("jitter:Q", scale=alt.Scale(domain=[0, 1])),
             shape=alt.Shape(
                 "deadline:N",
@@ -116,7 +116,7 @@ def ageing_dots(waiting: pd.DataFrame, percentiles: dict[str, float]) -> alt.Lay
     return titled(
         (drawn + rules + labels).resolve_scale(y="independent"),
         title,
-        height=_rows(waiting["group"], each=44) + LEGEND_HEIGHT,
+        height=rows_high(waiting["group"], each=44) + LEGEND_HEIGHT,
     )
 
 
@@ -142,8 +142,8 @@ def survival_chart(curve: pd.DataFrame, still_open: pd.DataFrame) -> alt.LayerCh
     tooltip = [
         alt.Tooltip("days:Q", title="Days", format=".1f"),
         alt.Tooltip("waiting:Q", title="Still undecided", format=".0%"),
-        _count("at_risk", "Watched until then"),
-        _count("ended", "Decided then"),
+        count_tip("at_risk", "Watched until then"),
+        count_tip("ended", "Decided then"),
     ]
     band = (
         alt.Chart(drawn)
@@ -175,11 +175,11 @@ def rate_by_week(weeks: pd.DataFrame, *, overall: float) -> alt.LayerChart:
 
 def rate_by_group(groups: pd.DataFrame, *, overall: float) -> alt.LayerChart:
     """The override rate of each group, by name, with its Wilson interval. ``groups``: from ``measures.overrides``."""
-    base = alt.Chart(_named(groups)).encode(y=_groups(), tooltip=[alt.Tooltip("group:N", title="Group"), *_rate_tips()])
+    base = alt.Chart(named(groups)).encode(y=group_names(), tooltip=[alt.Tooltip("group:N", title="Group"), *_rate_tips()])
     bars = base.mark_rule(color=ACCENT, opacity=0.5, strokeWidth=2).encode(x=_rate_x("low"), x2="high:Q")
     dots = base.mark_point(filled=True, size=60, color=ACCENT, opacity=1).encode(x=_rate_x("rate"))
     title = "Where do people go against the AI?"
-    return titled(_overall(overall, along="x") + bars + dots, title, height=_rows(groups["group"]))
+    return titled(_overall(overall, along="x") + bars + dots, title, height=rows_high(groups["group"]))
 
 
 def reason_bars(shares: pd.DataFrame) -> alt.LayerChart:
@@ -192,8 +192,8 @@ def reason_bars(shares: pd.DataFrame) -> alt.LayerChart:
         tooltip=[
             alt.Tooltip("name:N", title="Reason"),
             alt.Tooltip("share:Q", title="Share of overrides", format=".1%"),
-            _count("overrides", "Overrides"),
-            _count("of", "Of all overrides"),
+            count_tip("overrides", "Overrides"),
+            count_tip("of", "Of all overrides"),
         ],
     )
     x = alt.X(
@@ -201,7 +201,7 @@ def reason_bars(shares: pd.DataFrame) -> alt.LayerChart:
     )
     bars = base.mark_bar(color=ACCENT, opacity=0.7, height={"band": 0.6}).encode(x=x)
     spread = base.mark_rule(color=QUIET, strokeWidth=2).encode(x="low:Q", x2="high:Q")
-    return titled(bars + spread, "Which reasons do people give?", height=_rows(shares["name"], each=24))
+    return titled(bars + spread, "Which reasons do people give?", height=rows_high(shares["name"], each=24))
 
 
 # --- what the charts share -----------------------------------------------------------------------------------------
@@ -212,23 +212,23 @@ def titled(chart: alt.LayerChart, question: str, *, height: int, below: str = ""
     return chart.properties(title=title, height=height + FRAME_HEIGHT, width="container")
 
 
-def _rows(names: pd.Series, *, each: int = ROW_HEIGHT) -> int:
+def rows_high(names: pd.Series, *, each: int = ROW_HEIGHT) -> int:
     return each * max(names.nunique(dropna=False), 2)
 
 
-def _named(table: pd.DataFrame) -> pd.DataFrame:
+def named(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(group=table["group"].astype("object").where(table["group"].notna(), "unknown"))
 
 
-def _count(field: str, title: str) -> alt.Tooltip:
+def count_tip(field: str, title: str) -> alt.Tooltip:
     return alt.Tooltip(f"{field}:Q", title=title, format=",d")
 
 
-def _level_labels() -> alt.Axis:
+def level_labels() -> alt.Axis:
     return alt.Axis(labelAngle=0, labelFlush=False)
 
 
-def _groups() -> alt.Y:
+def group_names() -> alt.Y:
     return alt.Y("group:N", title=None, axis=alt.Axis(labelFlush=False))
 
 
@@ -249,8 +249,8 @@ def _rate_tips() -> list[alt.Tooltip]:
         alt.Tooltip("rate:Q", title="Override rate", format=".1%"),
         alt.Tooltip("low:Q", title="95 % interval from", format=".1%"),
         alt.Tooltip("high:Q", title="to", format=".1%"),
-        _count("overrides", "Overrides"),
-        _count("n", "Decisions"),
+        count_tip("overrides", "Overrides"),
+        count_tip("n", "Decisions"),
     ]
 
 
