@@ -175,7 +175,9 @@ def rate_by_week(weeks: pd.DataFrame, *, overall: float) -> alt.LayerChart:
 
 def rate_by_group(groups: pd.DataFrame, *, overall: float) -> alt.LayerChart:
     """The override rate of each group, by name, with its Wilson interval. ``groups``: from ``measures.overrides``."""
-    base = alt.Chart(named(groups)).encode(y=group_names(), tooltip=[alt.Tooltip("group:N", title="Group"), *_rate_tips()])
+    base = alt.Chart(named(groups)).encode(
+        y=group_names(), tooltip=[alt.Tooltip("group:N", title="Group"), *_rate_tips()]
+    )
     bars = base.mark_rule(color=ACCENT, opacity=0.5, strokeWidth=2).encode(x=_rate_x("low"), x2="high:Q")
     dots = base.mark_point(filled=True, size=60, color=ACCENT, opacity=1).encode(x=_rate_x("rate"))
     title = "Where do people go against the AI?"

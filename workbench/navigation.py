@@ -37,6 +37,8 @@ SCREENS = (
     Screen("Work", "Decisions", "receipt.py", ":material/receipt_long:", Task.SEE_QUEUE),
     Screen("Analytics", "Ageing", "ageing.py", ":material/hourglass:", Task.SEE_ANALYTICS),
     Screen("Analytics", "Overrides", "overrides.py", ":material/call_split:", Task.SEE_ANALYTICS),
+    Screen("Analytics", "Adoption", "adoption.py", ":material/filter_alt:", Task.SEE_ANALYTICS),
+    Screen("Analytics", "Impact", "impact.py", ":material/compare_arrows:", Task.SEE_ANALYTICS),
     Screen("Data", "Data", "data.py", ":material/database:", Task.IMPORT),
 )
 

@@ -81,7 +81,11 @@ PICTURES = (
     Picture("decisions", "/receipt"),
     Picture("receipt", "/receipt", before=_receipt),
     Picture("ageing", "/ageing"),
+    Picture("ageing-flow", "/ageing?view=Flow&hours=1.0"),
+    Picture("ageing-time", "/ageing?view=Time"),
     Picture("overrides", "/overrides"),
+    Picture("adoption", "/adoption"),
+    Picture("impact", "/impact?rate=80.0"),
     Picture("data", "/data"),
 )
 

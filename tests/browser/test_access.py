@@ -15,7 +15,7 @@ from workbench import demo
 
 pytestmark = pytest.mark.browser
 
-PAGES = ("/", "/review", "/queue", "/reconcile", "/receipt", "/ageing", "/overrides", "/data")
+PAGES = ("/", "/review", "/queue", "/reconcile", "/receipt", "/ageing", "/overrides", "/adoption", "/impact", "/data")
 DARK = ("/review", "/queue", "/reconcile")  # the same elements as elsewhere, in the other colours
 WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 #: What axe finds in Streamlit's own elements, which no setting of ours changes.

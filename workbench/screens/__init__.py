@@ -1,0 +1,1 @@
+"""What each analytics screen says and shows: its sentences, its tables, its charts."""
