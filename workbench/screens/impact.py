@@ -34,6 +34,7 @@ _WORTH = {
     "error": "final values miss by {} on average",
     "overrides_that_paid": "{} of overrides came nearer than the AI",
 }
+OF_TWO_CLOCKS = ("touch_time", "cost_per_case")
 ACTIVE_DAYS = 28  #: days in which somebody who uses it has decided something
 ANSWERS_SHOWN_FROM = 5  #: answers to the pulse
 BEFORE, NOW = "before go-live", "here"
@@ -77,20 +78,30 @@ def answer(known: Reviews, table: pd.DataFrame) -> str:
     if not has_baseline(table):
         return NO_BASELINE
     day = f"{went_live.astimezone(known.workflow.policy.zone):%-d %b %Y}"
-    sure = table[(table["low"] > 0) | (table["high"] < 0)]
-    unsure = int(table["change"].notna().sum()) - len(sure)
-    if table["change"].notna().sum() == 0:
+    told = comparable(table)
+    if told["change"].notna().sum() == 0:
         n = int(table.loc[table["measure"] == "median_time_to_decision", "n_baseline"].iloc[0])
         return f"Can't tell yet: {n} of {SHOWN_FROM} reviews from before go-live on {day}."
+    sure = told[(told["low"] > 0) | (told["high"] < 0)]
     if sure.empty:
         return f"Since go-live on {day} nothing has changed beyond chance."
     parts = [
-        f"{row.title.lower()} {figure(row.baseline, row.unit)} → {figure(row.now, row.unit)} "
-        f"(95 % interval of the change {figure(row.low, row.unit, sign='+')} to {figure(row.high, row.unit, sign='+')})"
-        for row in sure[sure["measure"] != "ai_share_used"].itertuples()
+        f"{row.title.lower()} {figure(row.now, row.unit)}, before {figure(row.baseline, row.unit)} (95 % interval of "
+        f"the change {figure(row.low, row.unit, sign='+')} to {figure(row.high, row.unit, sign='+')})"
+        for row in sure.itertuples()
     ]
-    rest = f" For {unsure} of {len(table)} can't tell yet." if unsure else ""
-    return f"Since go-live on {day}: {'; '.join(parts)}.{rest}" if parts else f"Since go-live on {day} no gain is sure."
+    unsure = [row.title.lower() for row in told.itertuples() if row.Index not in sure.index]
+    rest = f" Can't tell yet: {', '.join(unsure)}." if unsure else ""
+    return f"Since go-live on {day}: {'; '.join(parts)}.{rest}"
+
+
+def comparable(table: pd.DataFrame) -> pd.DataFrame:
+    """The measures of which a change says something.
+
+    The AI's share is no target. Touch time, and so the cost, runs from opening here and from being taken up before,
+    so that a difference may be one of the clocks.
+    """
+    return table[~table["measure"].isin(["ai_share_used", *OF_TWO_CLOCKS])]
 
 
 def used_answer(known: Reviews, reviewers: Collection[Principal]) -> str:
@@ -125,7 +136,8 @@ def worth_answer(table: pd.DataFrame) -> str:
     for name, said in _WORTH.items():
         row = _row(table, name)
         if row is not None and pd.notna(row["now"]):
-            before = "" if pd.isna(row["baseline"]) else f" (before {figure(row['baseline'], row['unit'])})"
+            compares = pd.notna(row["baseline"]) and name not in OF_TWO_CLOCKS
+            before = f" (before {figure(row['baseline'], row['unit'])})" if compares else ""
             parts.append(said.format(figure(row["now"], row["unit"])) + before)
     return f"Worth: {'; '.join(parts)}." if parts else "Worth: can't tell yet, too few reviews."
 
@@ -139,8 +151,9 @@ def footnote(known: Reviews, table: pd.DataFrame) -> str:
     cost = _row(table, "cost_per_case")
     rate = " Cost a case: type what an hour costs." if cost is not None and pd.isna(cost["now"]) else ""
     return (
-        f"Go-live is taken to be {day}, when the first item came in. Touch time runs from opening to decision: an "
-        f"upper bound. Before and after shows a change, not its cause: read it beside what else changed.{rate}"
+        f"Go-live is taken to be {day}, when the first item came in. Touch time is an upper bound: from "
+        f"opening here, from being taken up before, so the two do not compare. Before and after shows a change, "
+        f"not its cause: read it beside what else changed.{rate}"
     )
 
 
@@ -159,12 +172,15 @@ def pulse_answer(counts: dict[int, int]) -> str:
 
 def figure(value: float, unit: str, *, sign: str = "") -> str:
     """A value of a measure with its unit, as people say it; ``sign`` "+" writes one before it always."""
+    if sign:
+        way = "+" if value >= 0 else "−"
+        return f"{way}{100 * abs(value):.1f} points" if unit == "share" else f"{way}{figure(abs(value), unit)}"
     if unit == "share":
-        return f"{100 * value:{sign}.1f} {'points' if sign else '%'}"
+        return f"{100 * value:.1f} %"
     if unit == "hours":
-        return f"{'+' if value >= 0 else '−'}{duration(abs(value))}" if sign else duration(value)
+        return duration(value)
     named = {"minutes": " min", "per week": ""}.get(unit, f" {unit}")
-    return f"{value:{sign},.1f}{named}"
+    return f"{value:,.1f}{named}"
 
 
 # --- over time -----------------------------------------------------------------------------------------------------
@@ -181,8 +197,11 @@ def pace(known: Reviews) -> pd.DataFrame:
     this_month = pd.Timestamp(known.as_of).tz_convert(zone).tz_localize(None).to_period("M")
     parts = []
     for side, keep in ((BEFORE, _is_before(known)), (NOW, is_live)):
-        rows = known.table[keep]
-        months = _months(rows["decided_at"].dropna(), zone)
+        rows, went_live = known.table[keep], went_live_at(known.table)
+        decided = rows["decided_at"].dropna()
+        if side == BEFORE and went_live is not None:
+            decided = decided[decided < pd.Timestamp(went_live)]
+        months = _months(decided, zone)
         months = months[months < this_month]
         if len(months):
             first = rows["created_at"].min().tz_convert(zone).tz_localize(None)

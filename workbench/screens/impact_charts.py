@@ -6,7 +6,7 @@ import altair as alt
 import pandas as pd
 
 from workbench.charts import ACCENT, LEGEND_HEIGHT, QUIET, count_tip, rows_high, titled
-from workbench.screens.impact import BEFORE, NOW
+from workbench.screens.impact import BEFORE, NOW, comparable
 
 DAY = "%-d %b %y"
 SIDES = alt.Scale(domain=[BEFORE, NOW], range=[QUIET, ACCENT])
@@ -16,9 +16,10 @@ SHAPES = alt.Scale(domain=[BEFORE, NOW], range=["square", "circle"])
 def change_chart(table: pd.DataFrame) -> alt.LayerChart:
     """By how much of its baseline each measure has changed, with the 95 % interval.
 
-    ``table``: as ``screens.impact.compared`` gives it; measures without a baseline are left out.
+    ``table``: as ``screens.impact.compared`` gives it; what has no baseline or does not compare is left out.
     """
-    known = table[table["change"].notna() & (table["baseline"] > 0)]
+    told = comparable(table)
+    known = told[told["change"].notna() & (told["baseline"] > 0)]
     rows = known.assign(**{f"{name}_share": known[name] / known["baseline"] for name in ("change", "low", "high")})
     axis = alt.Axis(format="+.0%", tickCount=5)
     base = alt.Chart(rows).encode(
@@ -80,23 +81,18 @@ def time_chart(months: pd.DataFrame, marks: pd.DataFrame) -> alt.LayerChart:
 def _over_time(
     base: alt.Chart, y: alt.Y, rows: pd.DataFrame, marks: pd.DataFrame, question: str, below: str
 ) -> alt.LayerChart:
-    line = base.mark_line(strokeWidth=1.5, opacity=0.4).encode(y=y, color=alt.Color("side:N", scale=SIDES, legend=None))
-    layers = alt.layer(line, _dots(base, y, rows), *_marked(marks))
-    return titled(layers, question, height=160 + LEGEND_HEIGHT, below=below)
+    legend = alt.Legend(orient="bottom") if rows["side"].nunique() > 1 else None
+    colour = alt.Color("side:N", title=None, scale=SIDES, legend=legend)
+    line = base.mark_line(strokeWidth=1.5, opacity=0.4).encode(y=y, color=colour)
+    dots = base.mark_point(filled=True, size=36, opacity=1).encode(
+        y=y, color=colour, shape=alt.Shape("side:N", title=None, scale=SHAPES, legend=legend)
+    )
+    height = 160 + LEGEND_HEIGHT * (legend is not None)
+    return titled(alt.layer(line, dots, *_marked(marks)), question, height=height, below=below)
 
 
 def _time(title: str | None, field: str = "middle") -> alt.X:
     return alt.X(f"{field}:T", title=title, axis=alt.Axis(format="%b %y", labelOverlap=True, tickCount=6))
-
-
-def _dots(base: alt.Chart, y: alt.Y, rows: pd.DataFrame) -> alt.Chart:
-    """Dots in the colour and shape of their side; a legend only where there are two."""
-    legend = alt.Legend(orient="bottom") if rows["side"].nunique() > 1 else None
-    return base.mark_point(filled=True, size=36, opacity=1).encode(
-        y=y,
-        color=alt.Color("side:N", title=None, scale=SIDES, legend=legend),
-        shape=alt.Shape("side:N", title=None, scale=SHAPES, legend=legend),
-    )
 
 
 def _marked(marks: pd.DataFrame) -> tuple[alt.Chart, alt.Chart]:

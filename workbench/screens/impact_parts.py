@@ -85,7 +85,7 @@ def answers(user: Principal, known: Reviews, rate: float | None) -> None:
     )
     st.markdown("\n".join(f"- {plain(said)}" for said in lines))
     st.caption(plain(impact.footnote(known, table)))
-    if table["change"].notna().any():
+    if impact.comparable(table)["change"].notna().any():
         drawn = impact_charts.change_chart(table)
         chart_with_table(drawn, table, key="before-and-now", alt_text="Change of each measure", columns=IMPACT_COLUMNS)
     elif not table.empty:
@@ -97,9 +97,7 @@ def over_time(known: Reviews, happened: list[Happening]) -> None:
     marks, paces, months = impact.marks(known, happened), impact.pace(known), impact.time_by_month(known)
     if len(paces) > 1:
         drawn = impact_charts.pace_chart(paces, marks)
-        chart_with_table(
-            drawn, paces, key="decisions-by-month", alt_text="Decisions a week by month", columns=PACE_COLUMNS
-        )
+        chart_with_table(drawn, paces, key="decisions-by-month", alt_text="Decisions by month", columns=PACE_COLUMNS)
     if months["median_days"].notna().sum() > 1:
         drawn = impact_charts.time_chart(months, marks)
         chart_with_table(
