@@ -68,7 +68,7 @@ def test_the_views_of_ageing_are_in_the_link(
 
 
 def test_the_bottleneck_of_the_simulated_organisation_is_named(page: Page, simulated: Workbench) -> None:
-    sign_in(page, simulated, "manager", "/ageing?view=Time&by=segment_territory")
+    sign_in(page, simulated, "manager", "/ageing?view=Time&by=Territory")
 
     expect(page.get_by_text("in Benelux")).to_be_visible()
 

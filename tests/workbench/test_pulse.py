@@ -32,7 +32,7 @@ def test_a_reviewer_answers_with_one_press_and_is_thanked(database, workflow, op
     ada = a_person(database, "Ada", Role.REVIEWER)
     at = open_as(desk_page, ada)
 
-    at.button_group[0].set_value([4]).run()
+    at.button_group[0].select("4").run()
 
     assert not at.exception
     assert not at.button_group
