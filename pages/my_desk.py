@@ -6,6 +6,7 @@ from review_queue.items import Lane
 from workbench import keys, reads
 from workbench.absence_parts import absences
 from workbench.lists import at_most, decision_list, desk_lists, due_list, in_a_sentence, mention_list, open_review
+from workbench.pulse_parts import pulse
 from workbench.reminder_parts import reminders
 from workbench.session import choose_workflow, database, require_user
 
@@ -37,5 +38,7 @@ due_list(desk)
 mention_list("You were mentioned", desk.mentions)
 desk_lists(desk, user)
 decision_list("Your last decisions", desk.decided)
+if not desk.decided.empty:
+    pulse(user, database(), workflow)
 absences(user, database(), workflow)
 reminders(user, database())

@@ -151,6 +151,12 @@ class ViewRefused(ReviewError):
     code = "VIEW_REFUSED"
 
 
+class NoteRefused(ReviewError):
+    """Something that cannot be noted as it was said."""
+
+    code = "NOTE_REFUSED"
+
+
 class PreferencesRefused(ReviewError):
     """Reminders that cannot be sent as asked."""
 

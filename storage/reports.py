@@ -11,10 +11,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pandas as pd
-from sqlalchemy import CTE, Select, Subquery, and_, case, exists, func, not_, null, or_, select
+from sqlalchemy import CTE, CompoundSelect, Select, Subquery, and_, case, exists, func, literal, not_, null, or_, select
 from sqlalchemy.orm import Session
 
-from review_queue.items import FINAL_OUTCOMES, Outcome, SourceKind, State
+from review_queue.items import FINAL_OUTCOMES, Act, Outcome, SourceKind, State
 from review_queue.periods import parse_period, seasons_back
 from review_queue.roles import Principal, Task
 from storage import people as persons
@@ -429,7 +429,7 @@ def _earlier(period: str, seasons: int) -> str | None:
 # --- the table -----------------------------------------------------------------------------------------------------
 
 
-def _frame(session: Session, query: Select[Any]) -> pd.DataFrame:
+def _frame(session: Session, query: Select[Any] | CompoundSelect[Any]) -> pd.DataFrame:
     answer = session.execute(query)
     names, rows = list(answer.keys()), answer.all()
     # Column by column: pandas takes several times as long over rows.
@@ -457,3 +457,39 @@ def _typed(table: pd.DataFrame) -> pd.DataFrame:
     for column in ("item", "lane"):
         table[column] = table[column].astype("Int64")
     return table
+
+
+# --- what happened in between --------------------------------------------------------------------------------------
+
+TAKEN_UP = "taken_up"
+MOVED_ON = (Outcome.ESCALATE, Outcome.DEFER, Outcome.SEND_BACK)
+
+
+def stage_events(session: Session, workflow: Workflow, as_of: datetime) -> pd.DataFrame:
+    """When items were escalated, put off or sent back, and when they were taken up, of items with whom that happened.
+
+    Returns:
+        ``item``, ``at`` (UTC, up to ``as_of``) and ``stage``: an outcome of ``MOVED_ON``, or ``TAKEN_UP``, which an
+        undo does too. In the order of their times.
+    """
+    moved = (
+        select(decisions.c.item_id)
+        .join(items, items.c.id == decisions.c.item_id)
+        .where(items.c.workflow_id == workflow.id, decisions.c.outcome.in_(MOVED_ON), decisions.c.decided_at <= as_of)
+    )
+    is_move = and_(decisions.c.act == Act.DECIDE, decisions.c.outcome.in_(MOVED_ON))
+    at, stage = decisions.c.decided_at, case((is_move, decisions.c.outcome), else_=TAKEN_UP)
+    chosen = select(decisions.c.item_id.label("item"), at.label("at"), stage.label("stage")).where(
+        decisions.c.item_id.in_(moved), or_(is_move, decisions.c.act == Act.UNDO)
+    )
+    claimed = select(decisions.c.item_id, decisions.c.claimed_at, literal(TAKEN_UP)).where(
+        decisions.c.item_id.in_(moved), decisions.c.claimed_at.is_not(None)
+    )
+    held = select(items.c.id, items.c.claimed_at, literal(TAKEN_UP)).where(
+        items.c.id.in_(moved), items.c.claimed_at.is_not(None)
+    )
+    table = _frame(session, chosen.union_all(claimed, held)).assign(
+        at=lambda rows: pd.to_datetime(rows["at"], utc=True)
+    )
+    known = table[table["at"] <= pd.Timestamp(as_of)]
+    return known.sort_values(["item", "at"], kind="stable", ignore_index=True)

@@ -51,7 +51,7 @@ def age_heat_map(ageing: pd.DataFrame) -> alt.LayerChart:
     counts = ageing[["group", *BUCKET_TITLES]].melt("group", var_name="bucket", value_name="open")
     counts["age"] = counts["bucket"].map(BUCKET_TITLES)
     base = alt.Chart(named(counts)).encode(
-        x=alt.X("age:N", title="Age (days)", sort=list(BUCKET_TITLES.values()), axis=_level_labels()),
+        x=alt.X("age:N", title="Age (days)", sort=list(BUCKET_TITLES.values()), axis=level_labels()),
         y=group_axis(),
         tooltip=[
             alt.Tooltip("group:N", title="Group"),
@@ -242,7 +242,7 @@ def count_tip(field: str, title: str) -> alt.Tooltip:
     return alt.Tooltip(f"{field}:Q", title=title, format=",d")
 
 
-def _level_labels() -> alt.Axis:
+def level_labels() -> alt.Axis:
     return alt.Axis(labelAngle=0, labelFlush=False)
 
 

@@ -40,6 +40,8 @@ SCREENS = (
     Screen("Analytics", "Oversight", "oversight.py", ":material/visibility:", Task.SEE_ANALYTICS),
     Screen("Analytics", "Value added", "value_added.py", ":material/stairs:", Task.SEE_ANALYTICS),
     Screen("Analytics", "AI health", "ai_health.py", ":material/monitor_heart:", Task.SEE_ANALYTICS),
+    Screen("Analytics", "Adoption", "adoption.py", ":material/filter_alt:", Task.SEE_ANALYTICS),
+    Screen("Analytics", "Impact", "impact.py", ":material/compare_arrows:", Task.SEE_ANALYTICS),
     Screen("Analytics", "Alerts", "alerts.py", ":material/notification_important:", Task.SEE_ANALYTICS),
     Screen("Data", "Data", "data.py", ":material/database:", Task.IMPORT),
 )

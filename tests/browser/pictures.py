@@ -87,12 +87,16 @@ PICTURES = (
     Picture("decisions", "/receipt"),
     Picture("receipt", "/receipt", before=_receipt),
     Picture("ageing", "/ageing"),
+    Picture("ageing-flow", "/ageing?view=Flow&hours=1.0"),
+    Picture("ageing-time", "/ageing?view=Time"),
     Picture("overrides", "/overrides"),
     Picture("value-added", "/value-added"),
     Picture("ai-health", "/ai-health"),
     Picture("overrides-gap", "/overrides?by=Gap+between+the+forecasts"),
     Picture("oversight", "/oversight"),
     Picture("oversight-closer", "/oversight", before=_closer),
+    Picture("adoption", "/adoption"),
+    Picture("impact", "/impact?rate=80.0"),
     Picture("data", "/data"),
 )
 

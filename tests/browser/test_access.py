@@ -26,6 +26,9 @@ PAGES = (
     "/oversight",
     "/value-added",
     "/ai-health",
+    "/adoption",
+    "/impact",
+    "/alerts",
     "/data",
 )
 DARK = ("/review", "/queue", "/reconcile")  # the same elements as elsewhere, in the other colours

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,6 +50,57 @@ def test_ageing_answers_its_question_with_three_charts(page: Page, simulated: Wo
     waiting = len(analytics.waiting_items(known_to(simulated), "lane"))
     expect(page.get_by_text(f"{waiting} items are open")).to_be_visible()
     expect(charts(page)).to_have_count(3)
+
+
+@pytest.mark.parametrize(
+    ("view", "said", "drawn"),
+    [("Flow", "Not clearing at the current pace|Clear by|The queue is clear", 2), ("Time", "Of all waiting", 2)],
+)
+def test_the_views_of_ageing_are_in_the_link(
+    page: Page, simulated: Workbench, view: str, said: str, drawn: int
+) -> None:
+    sign_in(page, simulated, "manager", "/ageing")
+    page.get_by_role("radio", name=view).click()
+    expect(page.get_by_text(re.compile(said))).to_be_visible()
+
+    page.goto(page.url)
+
+    expect(page.get_by_text(re.compile(said))).to_be_visible()
+    expect(charts(page)).to_have_count(drawn)
+
+
+def test_the_bottleneck_of_the_simulated_organisation_is_named(page: Page, simulated: Workbench) -> None:
+    sign_in(page, simulated, "manager", "/ageing?view=Time&by=Territory")
+
+    expect(page.get_by_text("in Benelux")).to_be_visible()
+
+
+def test_adoption_answers_its_question_and_names_what_cannot_be_known(page: Page, simulated: Workbench) -> None:
+    sign_in(page, simulated, "manager", "/adoption")
+
+    expect(page.get_by_role("heading", name="Do people use it, and where do they stop?")).to_be_visible()
+    expect(page.get_by_text("The step that loses most is")).to_be_visible()
+    expect(page.get_by_text("Shadow overrides: can't tell, no plan has been brought in.")).to_be_visible()
+    expect(charts(page)).to_have_count(3)
+    expect(charts(page).last.locator("canvas, svg").first).to_be_visible()
+
+
+def test_impact_without_a_baseline_says_so_and_shows_now(page: Page, simulated: Workbench) -> None:
+    sign_in(page, simulated, "manager", "/impact?rate=80.0")
+
+    expect(page.get_by_text("No baseline: import past reviews (kind reviews)")).to_be_visible()
+    expect(page.get_by_text("EUR a case")).to_be_visible()
+    expect(charts(page)).to_have_count(2)
+
+
+def test_what_else_changed_is_noted_once_and_stands_on_the_page(page: Page, simulated: Workbench) -> None:
+    sign_in(page, simulated, "manager", "/impact")
+    page.get_by_text("Note what else changed").click()
+    page.get_by_role("textbox", name="What happened?").fill("A new CRM")
+    page.get_by_role("button", name="Note it").click()
+
+    expect(page.get_by_text("Noted. The charts show the day.")).to_be_visible()
+    expect(page.get_by_text(re.compile("A new CRM .noted by "))).to_be_visible()
 
 
 def test_overrides_answers_its_question_and_names_nobody(page: Page, simulated: Workbench) -> None:
@@ -153,9 +205,8 @@ def test_the_table_behind_a_chart_can_be_taken_away(page: Page, simulated: Workb
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("/ageing", "No forecast has come in yet."),
-        ("/overrides", "No forecast has come in yet."),
-        ("/oversight", "No forecast has come in yet."),
+        (path, "No forecast has come in yet.")
+        for path in ("/ageing", "/overrides", "/oversight", "/value-added", "/ai-health", "/adoption", "/impact")
     ],
 )
 def test_an_empty_workflow_says_what_to_do(

@@ -304,3 +304,43 @@ def test_another_workflow_is_another_table(house):
 
     with house.database.reading() as session:
         assert reports.reviews(session, other, LATER).empty
+
+
+def events(house: House, as_of: datetime = LATER) -> list[tuple[int, datetime, str]]:
+    with house.database.reading() as session:
+        found = reports.stage_events(session, house.workflow, as_of)
+    return list(found.itertuples(index=False, name=None))
+
+
+def test_moving_an_item_on_and_taking_it_up_again_are_events_of_stages(house):
+    held = {"state": "claimed", "claimed_by": house.ids["ada"], "claimed_at": hours(9), "expires_at": hours(10)}
+    item, plain = house.item(**held), house.item("Queensland", state="decided")
+    house.decision(item, "defer", claimed_at=hours(1), decided_at=hours(2))
+    house.decision(item, "escalate", claimed_at=hours(5), decided_at=hours(6))
+    house.decision(plain, claimed_at=hours(1))
+
+    told = [(at, stage) for found, at, stage in events(house) if found == item]
+
+    assert told == [
+        (hours(1), "taken_up"),
+        (hours(2), "defer"),
+        (hours(5), "taken_up"),
+        (hours(6), "escalate"),
+        (hours(9), "taken_up"),
+    ]
+    assert {found for found, *_ in events(house)} == {item}
+    assert [stage for *_, stage in events(house, hours(2))] == ["taken_up", "defer"]
+
+
+def test_an_undo_takes_the_item_up_again(house):
+    item = house.item()
+    moved = house.decision(item, "send_back", decided_at=hours(2))
+    house.decision(item, None, act="undo", supersedes_id=moved, decided_at=hours(3))
+
+    assert [stage for *_, stage in events(house)] == ["send_back", "taken_up"]
+
+
+def test_no_item_moved_on_is_no_event(house):
+    house.item()
+
+    assert events(house) == []
