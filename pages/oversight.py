@@ -22,6 +22,7 @@ known = reviews_of(user, key="oversight")
 kept, wanted = filter_row(known, time="Decided in", splits=False)
 decided = kept.since(wanted.days, column="decided_at")
 caught = analytics.checks_caught(database(), known, person_id=user.person_id)
+twice = analytics.second_looks(database(), known, person_id=user.person_id)
 compared = people_compared(known)
 
 st.subheader("Is review real, or a rubber stamp?")
@@ -34,7 +35,7 @@ st.markdown(oversight.pace(decided))
 rates_before_the_deadline(decided)
 
 st.subheader("What do tests of review say?")
-lines(oversight.tested_lines(decided, caught), key="tests-of-review")
+lines(oversight.tested_lines(decided, caught, twice), key="tests-of-review")
 
 st.subheader("Do people's decisions differ more than their items?")
 own_figures(user, compared)

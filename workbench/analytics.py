@@ -28,6 +28,7 @@ from review_queue.roles import Principal, Task
 from storage import checks, people, workflows
 from storage.engine import Database, database_now
 from storage.reports import ATTRIBUTE, SEGMENT, newest, reviews
+from storage.second_looks import pairs
 from storage.workflows import Workflow
 
 #: Reviews from which a Kaplan–Meier percentile is shown (METHODS 9).
@@ -209,6 +210,14 @@ def checks_caught(database: Database, known: Reviews, *, person_id: int) -> pd.S
         who.require(Task.SEE_ANALYTICS, known.workflow.id)
         caught: pd.Series = checks.met(session, known.workflow, known.as_of, within=who)["is_caught"]
         return caught.astype(bool)
+
+
+def second_looks(database: Database, known: Reviews, *, person_id: int) -> pd.DataFrame:
+    """What two people made of the same item, in the person's scope; as ``storage.second_looks.pairs`` gives it."""
+    with database.reading() as session:
+        who = people.principal(session, person_id)
+        who.require(Task.SEE_ANALYTICS, known.workflow.id)
+        return pairs(session, known.workflow, known.as_of, within=who)
 
 
 def rows_of(table: pd.DataFrame) -> list[dict[str, Any]]:

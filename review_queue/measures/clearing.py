@@ -129,12 +129,16 @@ def in_words(found: Clearing, *, by: date, now: datetime, calendar: BusinessCale
         left = working_days_until(by, now=now, calendar=calendar)
         more = more_needed(backlog=found.backlog, days=left, arrivals=found.arrivals, decisions=found.decisions)
         if np.isinf(more):
-            return f"Not clearing at the current pace; no working day is left to clear by {by}."
-        return f"Not clearing at the current pace; needs +{np.ceil(more):.0f} decisions a day to clear by {by}."
+            return f"Not clearing at the current pace; no working day is left to clear by {_day(by)}."
+        return f"Not clearing at the current pace; needs +{np.ceil(more):.0f} decisions a day to clear by {_day(by)}."
     dates = [day_after(days, now=now, calendar=calendar) for days in (found.p50, found.p85)]
-    likely = "" if dates[1] is None else f", very likely by {dates[1]}"
+    likely = "" if dates[1] is None else f", very likely by {_day(dates[1])}"
     never = "" if not found.never else f" In {max(1, round(100 * found.never))} % of trials it never clears."
-    return f"Clear by {dates[0]} as likely as not{likely}.{never}"
+    return f"Clear by {_day(dates[0])} as likely as not{likely}.{never}"
+
+
+def _day(day: date | None) -> str:
+    return "a day beyond a year" if day is None else f"{day:%-d %B %Y}"
 
 
 _FAN = {"p15": 0.15, "p50": 0.5, "p85": 0.85}

@@ -7,7 +7,7 @@ is not taken for as many independent witnesses (METHODS 3.4); of throughput, ove
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -52,6 +52,7 @@ class _Side:
     value: float
     n: int
     draws: Draws | None = None
+    clocks: frozenset[str] = frozenset()  #: what it was timed by, where there are several ways
 
 
 def went_live_at(reviews: pd.DataFrame) -> datetime | None:
@@ -67,7 +68,8 @@ def impact(reviews: pd.DataFrame, setting: Setting, *, groups: pd.Series | None 
       ``latency`` has it.
     - ``decisions_per_week``: in the full weeks between the first review and go-live, and since go-live.
     - ``touch_time`` (minutes a case, mean): ``touch_minutes`` where there is, else from ``opened_at`` or
-      ``started_at`` to the decision, which is an upper bound. ``cost_per_case`` is that at the hourly rate.
+      ``started_at`` to the decision, which is an upper bound. ``cost_per_case`` is that at the hourly rate. Where the
+      two sides were not timed in the same way, the change is unknown.
     - ``error`` (money, mean): |final − actual| · value per unit, on reviews with both.
     - ``overrides_that_paid``: share of the overrides with a known end that came nearer to the actual than the AI.
     - ``ai_share_used``: share of decisions with an AI value in which the final value is the AI's, within tolerance. It
@@ -117,7 +119,8 @@ def _row(measure: _Measure, before: pd.DataFrame, now: pd.DataFrame, setting: Se
     chance = np.random.default_rng(setting.seed)
     was, is_now = measure.of(before, setting, chance, True), measure.of(now, setting, chance, False)
     low = high = float("nan")
-    if was.draws is not None and is_now.draws is not None:
+    is_alike = was.clocks == is_now.clocks
+    if is_alike and was.draws is not None and is_now.draws is not None:
         changes = is_now.draws - was.draws
         if np.isfinite(changes).all():  # a draw in which the curve does not get to a half has no median
             low, high = (float(end) for end in np.quantile(changes, (0.025, 0.975)))
@@ -126,7 +129,7 @@ def _row(measure: _Measure, before: pd.DataFrame, now: pd.DataFrame, setting: Se
         "unit": measure.unit,
         "baseline": was.value,
         "now": is_now.value,
-        "change": is_now.value - was.value,
+        "change": is_now.value - was.value if is_alike else float("nan"),
         "low": low,
         "high": high,
         "n_baseline": was.n,
@@ -160,22 +163,30 @@ def _pace(part: pd.DataFrame, setting: Setting, chance: np.random.Generator, is_
 
 def _touch(part: pd.DataFrame, setting: Setting, chance: np.random.Generator, is_before: bool) -> _Side:
     decided = part[part["state"] == "decided"]
-    begun = decided["started_at"]
+    ways = {"started": _minutes_since(decided["started_at"], decided)}
     if "opened_at" in decided:
-        begun = pd.to_datetime(decided["opened_at"], utc=True).combine_first(begun)
-    minutes = (decided["decided_at"] - begun).dt.total_seconds() / 60
-    minutes = minutes.where(minutes >= 0)
+        ways["opened"] = _minutes_since(pd.to_datetime(decided["opened_at"], utc=True), decided)
     if "touch_minutes" in decided:
-        minutes = decided["touch_minutes"].astype(float).combine_first(minutes)
-    return _mean(minutes.dropna(), decided["series"], setting, chance, least=LEAST_CASES)
+        ways["measured"] = decided["touch_minutes"].astype(float)
+    every = pd.DataFrame(ways)
+    minutes = every.ffill(axis=1).iloc[:, -1]  # the best way that there is, which is the last
+    used = every.notna().iloc[:, ::-1].idxmax(axis=1)[minutes.notna()]
+    side = _mean(minutes.dropna(), decided["series"], setting, chance, least=LEAST_CASES)
+    return replace(side, clocks=frozenset(used.astype(str)))
+
+
+def _minutes_since(begun: pd.Series, decided: pd.DataFrame) -> pd.Series:
+    minutes = (decided["decided_at"] - begun).dt.total_seconds() / 60
+    return minutes.where(minutes >= 0)
 
 
 def _cost(part: pd.DataFrame, setting: Setting, chance: np.random.Generator, is_before: bool) -> _Side:
     touch = _touch(part, setting, chance, is_before)
     if setting.hourly_rate is None:
-        return _Side(float("nan"), touch.n)
+        return _Side(float("nan"), touch.n, clocks=touch.clocks)
     rate = setting.hourly_rate / 60
-    return _Side(touch.value * rate, touch.n, None if touch.draws is None else touch.draws * rate)
+    draws = None if touch.draws is None else touch.draws * rate
+    return _Side(touch.value * rate, touch.n, draws, touch.clocks)
 
 
 def _error(part: pd.DataFrame, setting: Setting, chance: np.random.Generator, is_before: bool) -> _Side:

@@ -64,7 +64,7 @@ def test_a_queue_that_grows_says_how_many_more_decisions_it_needs_by_the_last_de
     found = ageing.flow_of(a_year(decided=1), None)
 
     assert found.answer.startswith("Not clearing at the current pace; needs +")
-    assert found.answer.endswith("to clear by 2025-04-08.")
+    assert found.answer.endswith("to clear by 8 April 2025.")
 
 
 def test_below_twenty_working_days_nobody_can_tell_when_the_queue_is_clear():

@@ -26,6 +26,7 @@ from workbench.screens.overrides_charts import funnel_chart
 from workbench.screens.oversight_charts import rate_by_step
 
 NOBODY = pd.Series(dtype=bool)
+ONCE = pd.DataFrame(columns=["ai", "first", "second", "scale"], dtype="float64")  # nothing reviewed twice
 
 
 def following(count: int, *, by_gap: bool = True) -> list[dict]:
@@ -180,9 +181,33 @@ def test_a_rate_along_steps_starts_at_zero_and_keeps_their_order(has_expected, l
     ],
 )
 def test_check_items_are_told_of_the_team_from_thirty(caught, met, said):
-    line = oversight.tested_lines(known_of(), pd.Series([True] * caught + [False] * (met - caught), dtype=bool))[0]
+    line = oversight.tested_lines(known_of(), pd.Series([True] * caught + [False] * (met - caught), dtype=bool), ONCE)[
+        0
+    ]
 
     assert line.sentence == said
+
+
+@pytest.mark.parametrize(
+    ("alike", "apart", "said"),
+    [
+        (29, 0, "Can't tell yet, 29 of 30 items reviewed twice."),
+        (
+            15,
+            15,
+            "In 50% of 30 items reviewed twice both went the same way, and their values lay 2.0 × usual miss apart",
+        ),
+        (100, 20, "In 83% of 120 items reviewed twice both went the same way, and their values lay 0.7 × usual"),
+    ],
+)
+def test_second_reviews_are_told_of_from_thirty_pairs(alike, apart, said):
+    rows = [(100.0, 120.0, 120.0, 10.0)] * alike + [(100.0, 120.0, 80.0, 10.0)] * apart
+    twice = pd.DataFrame(rows, columns=ONCE.columns)
+
+    line = oversight.tested_lines(known_of(), NOBODY, twice)[1]
+
+    assert line.sentence.startswith(said)
+    assert ("to conclude takes 100" in line.sentence) is (alike + apart == 30)
 
 
 def first(count: int, **values) -> list[dict]:
@@ -191,9 +216,9 @@ def first(count: int, **values) -> list[dict]:
 
 
 def test_human_first_items_say_what_they_lack():
-    lines = oversight.tested_lines(known_of(*first(19, actual=100.0)), NOBODY)
+    lines = oversight.tested_lines(known_of(*first(19, actual=100.0)), NOBODY, ONCE)
 
-    assert [line.sentence.split(" items")[0] for line in lines[1:]] == [
+    assert [line.sentence.split(" items")[0] for line in lines[2:]] == [
         "Can't tell yet, 19 of 20",
         "Can't tell yet, 0 of 15",
         "Can't tell yet, 19 of 20",
@@ -206,7 +231,7 @@ def test_human_first_items_tell_weight_and_reliance():
         *first(20, actual=100.0, knew_more=False, final=98.0), *first(20, actual=80.0, knew_more=True, final=80.0)
     )
 
-    weight, knowing, right, own = oversight.tested_lines(known, NOBODY)[1:]
+    weight, knowing, right, own = oversight.tested_lines(known, NOBODY, ONCE)[2:]
 
     assert "move 45% of the way to the AI's (40 items; 0% moved away" in weight.sentence
     assert knowing.sentence.endswith("they give it less weight than otherwise (difference 0.90).")

@@ -17,7 +17,7 @@ from review_queue.errors import (
 from review_queue.items import Act, Outcome, SkipReason, Stage, State
 from review_queue.roles import Role
 from review_queue.second_review import WHY
-from storage import reports
+from storage import reports, second_looks
 from storage.engine import database_now
 from storage.tables import decisions, items, outbox
 from tests.builders import BECAUSE, a_person, a_workflow, bring_in, choose, forecasts, take
@@ -394,3 +394,20 @@ def test_a_reopened_item_is_reviewed_twice_again_by_anybody(database, workflow, 
     assert (desk.item.stage, desk.item.round, desk.item.ai.value) == (Stage.FIRST, 2, 1000.0)
     assert decide(database, ada, workflow, desk, key="round 2").is_provisional
     assert nothing_for(database, ada, workflow)
+
+
+def test_both_values_of_a_round_are_known_for_the_team_until_one_is_taken_back(database, workflow, ada, ben):
+    def known():
+        with database.reading() as session:
+            return second_looks.pairs(session, workflow, database_now(session)).to_numpy().tolist()
+
+    decide(database, ada, workflow)
+    assert known() == []
+    done = decide(database, ben, workflow, key="second", value=1300.0)
+    ((ai, first, second, scale),) = known()
+    assert (ai, first, second) == (1000.0, 1200.0, 1300.0)
+    assert scale > 0
+
+    undo(database, ben, workflow, done)
+
+    assert known() == []

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from review_queue.measures import attention, batching, catching, following, reliance, wording
+from review_queue.measures import agreement, attention, batching, catching, following, reliance, wording
 from review_queue.measures import overrides as overriding
 from review_queue.measures.capacity import in_words
 from review_queue.measures.facts import numbers, truths
@@ -217,12 +217,26 @@ def _in_order(table: pd.DataFrame, groups: pd.Series, titles: tuple[str, ...], t
 # --- what tests of review say ----------------------------------------------------------------------------------------
 
 
-def tested_lines(decided: Reviews, caught: pd.Series) -> list[Line]:
-    """Check items, and what items decided before the AI's value was shown say of its weight.
+def tested_lines(decided: Reviews, caught: pd.Series, twice: pd.DataFrame) -> list[Line]:
+    """Check items, second reviews, and what items decided before the AI's value was shown say of its weight.
 
-    ``caught``: as ``analytics.checks_caught``.
+    ``caught``: as ``analytics.checks_caught``; ``twice``: as ``analytics.second_looks``.
     """
-    return [_checks(caught), _advice(decided), _knowing_more(decided), *_reliance(decided)]
+    agreed = _agreement(twice, tolerance=decided.tolerance)
+    return [_checks(caught), agreed, _advice(decided), _knowing_more(decided), *_reliance(decided)]
+
+
+def _agreement(twice: pd.DataFrame, *, tolerance: float) -> Line:
+    found = agreement.agreement(twice, tolerance=tolerance)
+    topic, needed = "Second reviews", agreement.SHOWN_FROM
+    if found.n < needed:
+        return Line(topic, f"Can't tell yet, {found.n} of {needed} items reviewed twice.", found.n, needed)
+    apart = "" if pd.isna(found.difference) else f", and their values lay {found.difference:.1f} × usual miss apart"
+    said = f"In {found.same:.0%} of {found.n:,} items reviewed twice both went the same way{apart}"
+    chance = "" if pd.isna(found.alpha) else f"; {found.alpha:.2f} beyond chance (Krippendorff's alpha)"
+    early = "" if found.n >= agreement.CONCLUDED_FROM else f"; to conclude takes {agreement.CONCLUDED_FROM}"
+    low = " Where it is low, the items or the guideline are ambiguous." if found.verdict == "low" else ""
+    return Line(topic, f"{said}{chance}{early}.{low}", found.n, needed, found.alpha)
 
 
 def _checks(caught: pd.Series) -> Line:

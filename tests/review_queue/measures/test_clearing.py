@@ -115,11 +115,11 @@ def test_a_working_day_ends_on_a_day_that_is_worked():
 @pytest.mark.parametrize(
     ("days", "backlog", "sentence"),
     [
-        (history(8, 10), 60, "Clear by 2025-05-09 as likely as not, very likely by 2025-05-09."),
+        (history(8, 10), 60, "Clear by 9 May 2025 as likely as not, very likely by 9 May 2025."),
         (
             history(10, 10),
             60,
-            "Not clearing at the current pace; needs +6 decisions a day to clear by 2025-04-11.",
+            "Not clearing at the current pace; needs +6 decisions a day to clear by 11 April 2025.",
         ),
         (history(8, 10, days=5), 60, "Not enough data: 5 of 20 working days."),
         (history(8, 10), 0, "The queue is clear."),

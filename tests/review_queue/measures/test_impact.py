@@ -120,6 +120,18 @@ def test_touch_time_is_what_was_measured_before_what_is_worked_out():
     assert (row["baseline"], row["now"]) == pytest.approx((12, 5))
 
 
+def test_two_sides_that_were_not_timed_alike_are_not_compared():
+    table = both({}, {})
+    alike = found(table)
+    table["opened_at"] = (table["decided_at"] - pd.Timedelta(minutes=12)).where(table["item"].notna())
+
+    rows = found(table).loc[["touch_time", "cost_per_case"]]
+
+    assert alike.loc["touch_time", ["change", "low", "high"]].notna().all()
+    assert (rows.loc["touch_time", "baseline"], rows.loc["touch_time", "now"]) == pytest.approx((30, 12))
+    assert rows[["change", "low", "high"]].isna().all(axis=None)
+
+
 @pytest.mark.parametrize(
     ("n", "known"),
     [
