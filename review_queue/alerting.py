@@ -13,6 +13,10 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
+#: Evidence grows without end; beyond this its size says nothing more.
+LARGEST_TOLD = 10_000
+
+
 class Watched(StrEnum):
     """What a threshold can be set on."""
 
@@ -102,4 +106,6 @@ def in_unit(value: float, kind: Kind) -> str:
     """A value of this kind with its unit."""
     if kind.unit == "%":
         return f"{100 * value:.1f} %"
+    if not kind.unit and value > LARGEST_TOLD:
+        return f"over {LARGEST_TOLD:,}"
     return f"{value:,.0f} {kind.unit}".rstrip()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from review_queue.alerting import AlertRule, Watched
 from review_queue.workflows import ModelCard, Policy
 
 
@@ -201,6 +202,11 @@ class World:
                 good_at="Steady accounts with a year of history behind them.",
                 weak_at="It sees no contracts, campaigns, prices or stock-outs, and learns late of lost accounts.",
                 override_when="You know of something that has not happened before, with a date and somebody to ask.",
+            ),
+            alerts=(
+                AlertRule(measure=Watched.OVERDUE, above=10),
+                AlertRule(measure=Watched.AI_EVIDENCE, above=100),
+                AlertRule(measure=Watched.OVERRIDE_RATE, below=0.10, above=0.50),
             ),
             scope={
                 "region": tuple(region.name for region in self.regions),

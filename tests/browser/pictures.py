@@ -95,6 +95,7 @@ PICTURES = (
     Picture("overrides-gap", "/overrides?by=Gap+between+the+forecasts"),
     Picture("oversight", "/oversight"),
     Picture("oversight-closer", "/oversight", before=_closer),
+    Picture("alerts", "/alerts"),
     Picture("adoption", "/adoption"),
     Picture("impact", "/impact?rate=80.0"),
     Picture("data", "/data"),

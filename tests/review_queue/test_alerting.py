@@ -41,6 +41,12 @@ def test_the_sentence_has_the_figure_its_interval_and_the_limit():
     )
 
 
+def test_evidence_beyond_all_doubt_is_not_counted_out():
+    rule = AlertRule(measure=Watched.AI_EVIDENCE, above=100)
+
+    assert "naive forecast: over 10,000, above the limit of 100." in sentence(rule, Reading.of(3e11, 4_912), 100)
+
+
 @pytest.mark.parametrize(
     ("rules", "said"),
     [
