@@ -12,7 +12,6 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-
 #: Evidence grows without end; beyond this its size says nothing more.
 LARGEST_TOLD = 10_000
 

@@ -7,11 +7,12 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from itertools import count
 from pathlib import Path
 
 import pytest
-from sqlalchemy import URL, create_engine, make_url, text
+from sqlalchemy import URL, Engine, create_engine, make_url, text
 
 from storage import schema
 from storage.engine import Database, open_database
@@ -38,6 +39,7 @@ def postgresql_server() -> Iterator[URL]:
     schema.upgrade(template)
     template.engine.dispose()
     yield address
+    _engine(address).dispose()
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -97,7 +99,7 @@ def _scratch_sqlite(template: Path, folder: Path) -> str:
 @contextmanager
 def _scratch_postgresql(server: URL) -> Iterator[str]:
     name = f"test_{next(_number)}"
-    _run(server, f"CREATE DATABASE {name} TEMPLATE template")
+    _run(server, f"CREATE DATABASE {name} TEMPLATE template STRATEGY file_copy")
     yield server.set(database=name).render_as_string(hide_password=False)
     _run(server, f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -111,7 +113,11 @@ def database(database_url: str) -> Iterator[Database]:
 
 
 def _run(address: URL, statement: str) -> None:
-    engine = create_engine(address, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
+    with _engine(address).connect() as connection:
         connection.execute(text(statement))
-    engine.dispose()
+
+
+@cache
+def _engine(address: URL) -> Engine:
+    """Kept for the whole run: to connect takes longer than to make a database or to drop it."""
+    return create_engine(address, isolation_level="AUTOCOMMIT")

@@ -75,10 +75,10 @@ class Story:
     evidence: pd.DataFrame
 
 
-def load(database: Database, *, seed: int = 7, now: datetime | None = None) -> DemoSummary:
+def load(database: Database, *, seed: int = 7, now: datetime | None = None, world: World | None = None) -> DemoSummary:
     """Fill an empty database with the simulated organisation, or leave it as it was.
 
-    The same ``seed`` and ``now`` give the same rows. ``now`` (aware) is the database's clock by default.
+    The same ``seed``, ``now`` and ``world`` give the same rows. ``now`` (aware) is the database's clock by default.
 
     Raises:
         DatabaseNotEmpty: there is a workflow already.
@@ -87,7 +87,7 @@ def load(database: Database, *, seed: int = 7, now: datetime | None = None) -> D
     with database.reading() as session:
         simulation.require_empty(session)
         now = now or database_now(session)
-    story = tell(World(), seed=seed, now=now)
+    story = tell(world or World(), seed=seed, now=now)
     rows = rows_of(story, seed)
     with database.writing() as session:
         simulation.require_empty(session)

@@ -15,7 +15,7 @@ from storage.engine import open_database
 from storage.tables import audit_events
 from tests.browser.steps import Workbench, serving, settled, sign_in
 from tests.conftest import scratch_database
-from workbench import analytics
+from workbench import analytics, watching
 from workbench.commands.console import operator
 
 pytestmark = pytest.mark.browser
@@ -220,3 +220,22 @@ def test_an_empty_workflow_says_what_to_do(
 
     expect(page.get_by_text(said)).to_be_visible()
     expect(charts(page)).to_have_count(0)
+
+
+def test_an_alert_of_the_simulated_organisation_is_explained_and_closed_by_its_owner(
+    page: Page, simulated: Workbench
+) -> None:
+    raised = watching.watch(opened := open_database(simulated.database_url), {})
+    opened.engine.dispose()
+    assert len(raised) in (0, 2)  # the server may have looked first
+    sign_in(page, simulated, "workflow owner", "/alerts")
+    overdue = page.get_by_test_id("stVerticalBlock").filter(has_text="Items past their deadline").last
+    expect(page.get_by_text("Yes: 2 alerts open, 2 alerts without an explanation.")).to_be_visible()
+
+    overdue.get_by_role("textbox").fill("Benelux is short of two people until December.")
+    overdue.get_by_role("button", name="Explain").click()
+    expect(page.get_by_text("Yes: 2 alerts open, 1 alert without an explanation.")).to_be_visible()
+    overdue.get_by_role("button", name="Close").click()
+
+    expect(page.get_by_text("Yes: 1 alert open, 1 alert without an explanation.")).to_be_visible()
+    expect(page.get_by_text("Closed (1)")).to_be_visible()

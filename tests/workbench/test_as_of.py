@@ -21,9 +21,11 @@ from storage.tables import (
 from tests.builders import a_person
 from workbench import analytics, demo
 from workbench.analytics import BY_WEEK, ReportName
+from workbench.demo_world import World
 
 NOW = datetime(2026, 3, 18, 11, 20, tzinfo=UTC)
 THEN = NOW - timedelta(days=200)
+SMALL = World(series_per_territory=5, bottleneck_series=10, undone=5, overturned=5)
 
 
 def everything(database, person):
@@ -52,7 +54,7 @@ def forget_what_came_later(database):
 
 @pytest.fixture
 def before_and_after(database):
-    demo.load(database, now=NOW)
+    demo.load(database, now=NOW, world=SMALL)
     auditor = a_person(database, "Aude", Role.AUDITOR)
     before = everything(database, auditor)
     forget_what_came_later(database)
