@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -15,14 +13,9 @@ from sqlalchemy.orm import Session
 
 from review_queue.items import Lane
 from review_queue.measures import latency as timing
-from review_queue.measures.adoption import adoption
 from review_queue.measures.ageing import ageing, open_reviews
-from review_queue.measures.ai_health import ai_health
-from review_queue.measures.impact import Setting, impact, went_live_at
-from review_queue.measures.latency import Clock, durations, hours_until, latency, survival
+from review_queue.measures.latency import durations, hours_until, latency, survival
 from review_queue.measures.overrides import ENOUGH, overrides, reason_shares
-from review_queue.measures.oversight import oversight
-from review_queue.measures.value_added import value_added
 from review_queue.reasons import REASONS
 from review_queue.roles import Principal, Task
 from storage import checks, people, workflows
@@ -41,35 +34,11 @@ FRESH, KEPT = timedelta(minutes=1), 4
 _LATELY: WeakKeyDictionary[Database, dict[Any, tuple[tuple[int, ...], Reviews]]] = WeakKeyDictionary()
 
 
-class ReportName(StrEnum):
-    """The reports that there are."""
-
-    LATENCY = "latency"
-    AGEING = "ageing"
-    OVERRIDES = "overrides"
-    VALUE_ADDED = "value-added"
-    OVERSIGHT = "oversight"
-    AI_HEALTH = "ai-health"
-    ADOPTION = "adoption"
-    IMPACT = "impact"
-
-
-#: Reports that have a row for each week, and no groups.
-BY_WEEK = (ReportName.ADOPTION,)
-
-
 class ColumnUnknown(ValueError):
     """A column to group by that this workflow's reviews do not have."""
 
     def __init__(self, name: str, known: list[str]) -> None:
         super().__init__(f"There is nothing called {name!r} to group by. Choose one of: {', '.join(known)}.")
-
-
-class ReportHasNoGroups(ValueError):
-    """A report that has a row for each week was asked for by groups."""
-
-    def __init__(self, name: ReportName) -> None:
-        super().__init__(f"The report {name.value!r} has one row a week and is not grouped. Leave --by out.")
 
 
 @dataclass(frozen=True)
@@ -93,19 +62,6 @@ class Reviews:
         if days is None:
             return self
         return self.only(self.table[column] >= pd.Timestamp(self.as_of - timedelta(days=days)))
-
-
-@dataclass(frozen=True)
-class Report:
-    """What ``workbench report`` prints."""
-
-    name: ReportName
-    workflow: str
-    as_of: datetime
-    rows: list[dict[str, Any]]
-
-    def as_json(self) -> dict[str, Any]:
-        return {"report": self.name.value, "workflow": self.workflow, "as_of": self.as_of, "rows": self.rows}
 
 
 def read(database: Database, *, person_id: int, workflow_key: str, as_of: datetime | None = None) -> Reviews:
@@ -138,41 +94,6 @@ def _read_lately(session: Session, database: Database, workflow: Workflow, who: 
         lately.pop(next(iter(lately)), None)
     lately[asked] = grown, known
     return known.only(slice(None))
-
-
-def report(
-    database: Database,
-    name: ReportName,
-    *,
-    person_id: int,
-    workflow_key: str,
-    as_of: datetime | None = None,
-    by: str | None = None,
-    clock: Clock = Clock.CYCLE,
-) -> Report:
-    """One of the reports of DESIGN section 7.
-
-    Raises:
-        ColumnUnknown: ``by`` names nothing that these reviews can be grouped by.
-        ReportHasNoGroups: ``by`` was given for a report by week.
-    """
-    if by is not None and name in BY_WEEK:
-        raise ReportHasNoGroups(name)
-    known = read(database, person_id=person_id, workflow_key=workflow_key, as_of=as_of)
-    groups = None if by is None else group_by(known, by, week_of=_WEEK_OF.get(name, "created_at"))
-    return Report(name, workflow_key, known.as_of, rows_of(_MEASURES[name](known, groups, clock)))
-
-
-def setting_of(known: Reviews, *, hourly_rate: float | None = None) -> Setting:
-    """What impact is worked out with: go-live is when the first live review came in."""
-    policy = known.workflow.policy
-    return Setting(
-        as_of=known.as_of,
-        tolerance=known.tolerance,
-        go_live=went_live_at(known.table) or known.as_of,
-        hourly_rate=hourly_rate,
-        currency=policy.currency or policy.unit,
-    )
 
 
 def group_by(known: Reviews, by: str, *, week_of: str = "created_at") -> pd.Series:
@@ -374,27 +295,3 @@ def _counts_only(table: pd.DataFrame) -> pd.DataFrame:
 
 def _inert(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and value.startswith(RISKY) else value
-
-
-_WEEK_OF = {
-    ReportName.OVERRIDES: "decided_at",
-    ReportName.VALUE_ADDED: "decided_at",
-    ReportName.OVERSIGHT: "decided_at",
-}
-
-_Measure = Callable[[Reviews, "pd.Series | None", Clock], pd.DataFrame]
-
-_MEASURES: dict[ReportName, _Measure] = {
-    ReportName.LATENCY: lambda known, groups, clock: latency(
-        known.table, as_of=known.as_of, clock=clock, groups=groups
-    ),
-    ReportName.AGEING: lambda known, groups, _: ageing(known.table, as_of=known.as_of, groups=groups),
-    ReportName.OVERRIDES: lambda known, groups, _: overrides(known.table, tolerance=known.tolerance, groups=groups),
-    ReportName.VALUE_ADDED: lambda known, groups, _: value_added(known.table, groups=groups),
-    ReportName.OVERSIGHT: lambda known, groups, _: oversight(known.table, tolerance=known.tolerance, groups=groups),
-    ReportName.AI_HEALTH: lambda known, groups, _: ai_health(known.table, groups=groups),
-    ReportName.ADOPTION: lambda known, _, __: adoption(
-        known.table, tolerance=known.tolerance, timezone=known.workflow.policy.timezone
-    ),
-    ReportName.IMPACT: lambda known, groups, _: impact(known.table, setting_of(known), groups=groups),
-}

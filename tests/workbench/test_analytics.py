@@ -16,8 +16,9 @@ from review_queue.roles import Role
 from storage import people
 from storage.engine import Database
 from tests.house import LATER, NOON, House, hours
-from workbench import analytics
-from workbench.analytics import ColumnUnknown, ReportName
+from workbench import analytics, reporting
+from workbench.analytics import ColumnUnknown
+from workbench.reporting import ReportName
 from workbench.screens import overrides
 
 NUMBERS = count()
@@ -37,7 +38,7 @@ def a_person(house: House, role: Role, segment_path: str | None = None) -> int:
 
 def report(house: House, name: ReportName, **kwargs) -> list[dict]:
     auditor = a_person(house, Role.AUDITOR)
-    return analytics.report(house.database, name, person_id=auditor, workflow_key="retail", as_of=LATER, **kwargs).rows
+    return reporting.report(house.database, name, person_id=auditor, workflow_key="retail", as_of=LATER, **kwargs).rows
 
 
 def known(house: House) -> analytics.Reviews:

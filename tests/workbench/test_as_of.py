@@ -19,9 +19,9 @@ from storage.tables import (
     reasons,
 )
 from tests.builders import a_person
-from workbench import analytics, demo
-from workbench.analytics import BY_WEEK, ReportName
+from workbench import demo, reporting
 from workbench.demo_world import World
+from workbench.reporting import BY_WEEK, ReportName
 
 NOW = datetime(2026, 3, 18, 11, 20, tzinfo=UTC)
 THEN = NOW - timedelta(days=200)
@@ -32,7 +32,7 @@ def everything(database, person):
     """Every report as of then, plain and by the finest group it has."""
     asked = {"person_id": person, "workflow_key": "sales", "as_of": THEN}
     return {
-        (name, by): analytics.report(database, name, by=by, **asked).rows
+        (name, by): reporting.report(database, name, by=by, **asked).rows
         for name in ReportName
         for by in ((None,) if name in BY_WEEK else (None, "territory"))
     }

@@ -13,9 +13,10 @@ from rich.text import Text
 from review_queue.measures.latency import Clock
 from storage import workflows
 from storage.engine import Database
-from workbench import analytics
-from workbench.analytics import ColumnUnknown, Report, ReportHasNoGroups, ReportName
+from workbench import reporting
+from workbench.analytics import ColumnUnknown
 from workbench.commands.console import open_ready, operator, print_json, refusals
+from workbench.reporting import Report, ReportHasNoGroups, ReportName
 
 
 def report(
@@ -38,7 +39,7 @@ def report(
         database = open_ready()
         instant = None if as_of is None else _instant(database, workflow, as_of)
         try:
-            found = analytics.report(
+            found = reporting.report(
                 database, name, person_id=operator(database), workflow_key=workflow, as_of=instant, by=by, clock=clock
             )
         except (ColumnUnknown, ReportHasNoGroups) as unknown:
