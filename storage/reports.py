@@ -5,18 +5,36 @@ Live items and the reviews imported from before go-live stand side by side in it
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import pandas as pd
-from sqlalchemy import CTE, CompoundSelect, Select, Subquery, and_, case, exists, func, literal, not_, null, or_, select
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    CompoundSelect,
+    Select,
+    Subquery,
+    and_,
+    case,
+    exists,
+    func,
+    literal,
+    not_,
+    null,
+    or_,
+    select,
+    true,
+    union,
+)
 from sqlalchemy.orm import Session
 
-from review_queue.items import FINAL_OUTCOMES, Act, Outcome, SourceKind, State
+from review_queue.items import FINAL_OUTCOMES, OPEN_STATES, Act, Outcome, SourceKind, State
 from review_queue.periods import parse_period, seasons_back
 from review_queue.roles import Principal, Task
+from storage import bulk
 from storage import people as persons
 from storage.tables import (
     actuals,
@@ -45,6 +63,10 @@ NUMBERS = (
     *("scale", "initial_value", "hours_to_deadline", "queue_length", "horizon"),
 )
 TRUTHS = ("flagged", "is_lower_bound", "simulated", "audit_sample", "is_degraded")
+TEXTS = (
+    *("series", "period", "state", "reviewer", "outcome"),
+    *("model_version", "reason", "note", "band", "mode"),
+)
 #: How a live decision was made, as it was frozen; unknown of past reviews.
 HOW_DECIDED = (
     *("mode", "opened_at", "first_evidence_at", "queue_length", "hours_to_deadline"),
@@ -81,7 +103,31 @@ SEASONS_BACK = 3
 MOST_PERIODS_NAMED = 500
 
 
-def reviews(session: Session, workflow: Workflow, as_of: datetime, *, within: Principal | None = None) -> pd.DataFrame:
+class Tips(NamedTuple):
+    """The highest id of each table that ``reviews`` reads and that only grows."""
+
+    audit_events: int
+    decisions: int
+    forecasts: int
+    actuals: int
+    past_reviews: int
+
+
+_GROWING = (audit_events, decisions, forecasts, actuals, past_reviews)
+#: Acts that change more than the items that they name.
+BEYOND_ITEMS = ("import", "period.locked", "demo.loaded")
+#: Above so many it is quicker to read everything.
+MOST_TOUCHED = 5_000
+
+
+def reviews(
+    session: Session,
+    workflow: Workflow,
+    as_of: datetime,
+    *,
+    within: Principal | None = None,
+    only: Sequence[int] | None = None,
+) -> pd.DataFrame:
     """One row per review that existed at ``as_of`` (UTC): live items, and past reviews kept elsewhere.
 
     Values are those that were known then. A live decided item shows what was frozen in its decision: the newest
@@ -95,6 +141,7 @@ def reviews(session: Session, workflow: Workflow, as_of: datetime, *, within: Pr
 
     Args:
         within: keep to what this person may see in analytics; None is everything.
+        only: keep to live items that are open and to these; None is everything.
 
     Returns:
         The columns of ``COLUMNS``, then ``segment_<level>`` for each level of the policy and ``attribute_<name>`` for
@@ -102,9 +149,11 @@ def reviews(session: Session, workflow: Workflow, as_of: datetime, *, within: Pr
         ``reviewer`` is who decided, else who holds it now; ``item`` is <NA> for past reviews. ``note`` is the text of
         the reason, else of the decision; ``knew_more`` is True, False or None.
     """
-    table = pd.concat(
-        [_live(session, workflow, as_of, within), _past(session, workflow, as_of, within)], ignore_index=True
-    )
+    table = _live(session, workflow, as_of, within, only)
+    if only is None:
+        table = pd.concat([table, _past(session, workflow, as_of, within)], ignore_index=True)
+    else:
+        table["actual"] = float("nan")  # past reviews may bring theirs
     table = _with_levels(table, workflow.policy.segments)
     table = _with_actuals(session, workflow, table, as_of)
     table = _with_naive(session, workflow, table, as_of)
@@ -113,20 +162,42 @@ def reviews(session: Session, workflow: Workflow, as_of: datetime, *, within: Pr
     return _typed(table[[*COLUMNS, *extra]])
 
 
-def newest(session: Session) -> tuple[int, ...]:
+def newest(session: Session) -> Tips:
     """How far the tables that ``reviews`` reads have grown: while it is the same, only the clock can change them."""
-    grown = (audit_events, decisions, forecasts, actuals, past_reviews)
-    tips = [select(func.coalesce(func.max(table.c.id), 0)).scalar_subquery() for table in grown]
-    return tuple(session.execute(select(*tips)).one())
+    tips = [select(func.coalesce(func.max(table.c.id), 0)).scalar_subquery() for table in _GROWING]
+    return Tips(*session.execute(select(*tips)).one())
+
+
+def touched(session: Session, workflow_id: int, since: Tips, until: Tips) -> list[int] | None:
+    """The items that something has happened to between two states of the tables.
+
+    None where more than items can differ, or too many do: then everything is to be read anew.
+    """
+    if (since.actuals, since.past_reviews) != (until.actuals, until.past_reviews):
+        return None
+    later = audit_events.c.id > since.audit_events
+    beyond_items = select(audit_events.c.id).where(later, audit_events.c.action.in_(BEYOND_ITEMS))
+    if session.execute(beyond_items.limit(1)).first() is not None:
+        return None
+    happened = union(
+        select(audit_events.c.item_id).where(later, audit_events.c.item_id.is_not(None)),
+        select(decisions.c.item_id).where(decisions.c.id > since.decisions),
+        select(forecasts.c.item_id).where(forecasts.c.id > since.forecasts),
+    )
+    found = list(session.execute(happened.limit(MOST_TOUCHED + 1)).scalars())
+    return found if len(found) <= MOST_TOUCHED else None
 
 
 # --- live items ----------------------------------------------------------------------------------------------------
 
 
-def _live(session: Session, workflow: Workflow, as_of: datetime, within: Principal | None) -> pd.DataFrame:
-    effective = _effective_decisions(workflow.id, as_of)
-    table = _frame(session, _live_query(workflow.id, as_of, effective, within))
-    standing = _standing_forecasts(session, workflow.id, as_of, effective)
+def _live(
+    session: Session, workflow: Workflow, as_of: datetime, within: Principal | None, only: Sequence[int] | None
+) -> pd.DataFrame:
+    wanted = true() if only is None else or_(items.c.state.in_(OPEN_STATES), bulk.among(session, items.c.id, only))
+    effective = _effective_decisions(workflow.id, as_of, wanted)
+    table = _frame(session, _live_query(workflow.id, as_of, effective, within, wanted))
+    standing = _standing_forecasts(session, workflow.id, as_of, effective, wanted)
     undecided = table["outcome"].isna()
     stood = standing.reindex(table.loc[undecided, "item"])
     for column in standing.columns:
@@ -134,7 +205,7 @@ def _live(session: Session, workflow: Workflow, as_of: datetime, within: Princip
     return table
 
 
-def _effective_decisions(workflow_id: int, as_of: datetime) -> CTE:
+def _effective_decisions(workflow_id: int, as_of: datetime, wanted: ColumnElement[bool]) -> CTE:
     """The last word on each item by ``as_of``: the newest row of its newest round, whatever it says."""
     newest = func.row_number().over(
         partition_by=decisions.c.item_id, order_by=(decisions.c.round.desc(), decisions.c.id.desc())
@@ -142,13 +213,15 @@ def _effective_decisions(workflow_id: int, as_of: datetime) -> CTE:
     ranked = (
         select(decisions, newest.label("newest"))
         .join(items, items.c.id == decisions.c.item_id)
-        .where(items.c.workflow_id == workflow_id, decisions.c.decided_at <= as_of)
+        .where(items.c.workflow_id == workflow_id, decisions.c.decided_at <= as_of, wanted)
         .subquery("ranked")
     )
     return select(ranked).where(ranked.c.newest == 1).cte("effective")
 
 
-def _live_query(workflow_id: int, as_of: datetime, effective: CTE, within: Principal | None) -> Select[Any]:
+def _live_query(
+    workflow_id: int, as_of: datetime, effective: CTE, within: Principal | None, wanted: ColumnElement[bool]
+) -> Select[Any]:
     decided = and_(
         effective.c.outcome.in_(FINAL_OUTCOMES), not_(effective.c.is_provisional), effective.c.round == items.c.round
     )
@@ -162,7 +235,7 @@ def _live_query(workflow_id: int, as_of: datetime, effective: CTE, within: Princ
         else_=State.READY.value,
     )
     why = reasons.alias("why")
-    actor, holder, claims = people.alias("actor"), people.alias("holder"), _first_claims(workflow_id, as_of)
+    actor, holder, claims = people.alias("actor"), people.alias("holder"), _first_claims(workflow_id, as_of, wanted)
     frozen = {
         "decided_at": effective.c.decided_at,
         "outcome": effective.c.outcome,
@@ -207,24 +280,21 @@ def _live_query(workflow_id: int, as_of: datetime, effective: CTE, within: Princ
         .outerjoin(why, and_(why.c.decision_id == effective.c.id, why.c.rank == 0))
         .outerjoin(holder, holder.c.id == items.c.claimed_by)
         .outerjoin(claims, claims.c.item_id == items.c.id)
-        .where(items.c.workflow_id == workflow_id, items.c.created_at <= as_of)
+        .where(items.c.workflow_id == workflow_id, items.c.created_at <= as_of, wanted)
         .where(*([] if within is None else [persons.scope(within, Task.SEE_ANALYTICS)]))
         .order_by(items.c.id)
     )
 
 
-def _first_claims(workflow_id: int, as_of: datetime) -> Subquery:
+def _first_claims(workflow_id: int, as_of: datetime, wanted: ColumnElement[bool]) -> Subquery:
     """When each item was first taken up: from the record of claims, from decisions, and from the item itself."""
+    here = and_(items.c.workflow_id == workflow_id, wanted)
     noted = (
-        select(items.c.id.label("item_id"), items.c.claimed_at.label("at")).where(items.c.workflow_id == workflow_id),
-        select(decisions.c.item_id, decisions.c.claimed_at)
-        .join(items, items.c.id == decisions.c.item_id)
-        .where(items.c.workflow_id == workflow_id),
-        select(audit_events.c.item_id, audit_events.c.at).where(
-            audit_events.c.workflow_id == workflow_id,
-            audit_events.c.item_id.is_not(None),
-            audit_events.c.action == "item.claimed",
-        ),
+        select(items.c.id.label("item_id"), items.c.claimed_at.label("at")).where(here),
+        select(decisions.c.item_id, decisions.c.claimed_at).join(items, items.c.id == decisions.c.item_id).where(here),
+        select(audit_events.c.item_id, audit_events.c.at)
+        .join(items, items.c.id == audit_events.c.item_id)
+        .where(here, audit_events.c.action == "item.claimed"),
     )
     claims = noted[0].union_all(*noted[1:]).subquery("claims")
     return (
@@ -235,13 +305,15 @@ def _first_claims(workflow_id: int, as_of: datetime) -> Subquery:
     )
 
 
-def _standing_forecasts(session: Session, workflow_id: int, as_of: datetime, effective: CTE) -> pd.DataFrame:
+def _standing_forecasts(
+    session: Session, workflow_id: int, as_of: datetime, effective: CTE, wanted: ColumnElement[bool]
+) -> pd.DataFrame:
     """The newest forecast of each kind received by ``as_of``, for undecided items; one row each, indexed by item."""
     newest = func.row_number().over(partition_by=(forecasts.c.item_id, sources.c.kind), order_by=forecasts.c.id.desc())
     undecided = (
         select(items.c.id)
         .outerjoin(effective, and_(effective.c.item_id == items.c.id, effective.c.round == items.c.round))
-        .where(items.c.workflow_id == workflow_id)
+        .where(items.c.workflow_id == workflow_id, wanted)
         .where(
             or_(
                 effective.c.outcome.is_(None),
@@ -449,11 +521,14 @@ def _with_levels(table: pd.DataFrame, levels: tuple[str, ...]) -> pd.DataFrame:
 def _typed(table: pd.DataFrame) -> pd.DataFrame:
     """The same types whatever came in, even nothing."""
     for column in TIMES:
-        table[column] = pd.to_datetime(table[column], utc=True)
+        table[column] = pd.to_datetime(table[column], utc=True).dt.as_unit("us")
     for column in NUMBERS:
         table[column] = pd.to_numeric(table[column]).astype(float)
     for column in TRUTHS:
         table[column] = table[column].eq(True)
+    for column in (*TEXTS, *(name for name in table.columns if name.startswith((SEGMENT, ATTRIBUTE)))):
+        table[column] = table[column].astype("str")
+    table["knew_more"] = table["knew_more"].astype("object")
     for column in ("item", "lane"):
         table[column] = table[column].astype("Int64")
     return table

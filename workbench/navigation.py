@@ -60,4 +60,5 @@ def choose_page(user: Principal | None) -> Any:
             visibility="visible" if user and user.may(screen.task) else "hidden",
         )
         sections.setdefault(screen.section, []).append(page)
-    return st.navigation(sections, position="sidebar" if user else "hidden")
+    # All of them in sight: beyond twelve the rest would wait behind a button.
+    return st.navigation(sections, position="sidebar" if user else "hidden", expanded=True)

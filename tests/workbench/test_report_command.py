@@ -104,7 +104,7 @@ def test_the_uk_case_forecasts_hold_601_overrides(command, tmp_path):
 
     assert (answer["report"], answer["workflow"]) == ("overrides", "uk")
     (row,) = answer["rows"]
-    assert (row["group"], row["n"], row["overrides"], row["state"]) == ("all", 648, 601, None)
+    assert (row["group"], row["n"], row["overrides"], row["state"]) == ("all", 648, 601, "in usual range")
     assert row["rate"] == pytest.approx(601 / 648)
     assert row["low"] < row["rate"] < row["high"]
 
@@ -174,7 +174,8 @@ def test_nothing_to_report_is_said_in_a_word(command, house):
         (("latency", "--workflow", "retail", "--by", "colour"), 2, "nothing called 'colour'"),
         (("latency", "--workflow", "retail", "--as-of", "31/02"), 2, "is not a time"),
         (("latency", "--workflow", "retail", "--clock", "night"), 2, "night"),
-        (("oversight", "--workflow", "retail"), 2, "oversight"),
+        (("mood", "--workflow", "retail"), 2, "mood"),
+        (("adoption", "--workflow", "retail", "--by", "state"), 2, "has one row a week and is not grouped"),
     ],
 )
 def test_wrong_use_and_refusals_have_their_own_exit_codes(command, house, arguments, code, said):
