@@ -120,4 +120,4 @@ def _run(address: URL, statement: str) -> None:
 @cache
 def _engine(address: URL) -> Engine:
     """Kept for the whole run: to connect takes longer than to make a database or to drop it."""
-    return create_engine(address, isolation_level="AUTOCOMMIT")
+    return create_engine(address, isolation_level="AUTOCOMMIT", pool_pre_ping=True)  # tests restart it

@@ -75,10 +75,6 @@ def lines(found: list[Line], *, key: str) -> None:
     table_with_download(oversight.table_of(found), key=key, columns=LINES)
 
 
-def _headed(topic: str) -> str:
-    return topic if topic.endswith("?") else f"{topic}:"
-
-
 def rates_by_gap(decided: Reviews) -> None:
     """The picture of the second question."""
     table, key = oversight.rates_by_gap(decided), "overrides-by-gap"
