@@ -54,8 +54,8 @@ crash: $(VENV)/installed-dev ## Kill, pause and cut off whoever decides, and see
 	@$(PYTHON) -W ignore -m tests.crash --decisions $(N)
 crash: N ?= 2000
 
-long: $(VENV)/installed-dev ## Run the browser tests that take too long for every commit
-	@$(PYTHON) -m pytest -n auto --dist worksteal -m long tests/browser
+long: $(VENV)/installed-dev ## Run the tests that take too long for every commit: of the browser, and of twenty seeds
+	@$(PYTHON) -m pytest -n auto --dist worksteal -m long -rP tests/browser tests/workbench
 
 defects: $(VENV)/installed-dev ## Break the product on purpose, and see each defect caught
 	@$(PYTHON) -m tests.crash.defects

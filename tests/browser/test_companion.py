@@ -44,6 +44,7 @@ def held_until(workbench: Workbench) -> list[object]:
     return [item.expires_at for item in stored(workbench, items)]
 
 
+@pytest.mark.long
 def test_a_page_that_was_drawn_by_a_server_that_is_gone_works_with_the_next_one(
     database_url: str, tmp_path: Path, page: Page
 ):

@@ -92,6 +92,7 @@ def test_on_a_phone_the_gap_is_in_sight_at_once_and_both_forecasts_stand_side_by
     context.close()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("paper", ["light", "dark"])
 def test_a_chosen_chip_and_a_pressed_button_can_be_read(workbench: Workbench, chromium: Browser, paper: str):
     bring_in(workbench)

@@ -39,7 +39,7 @@ def test_no_check_where_the_ai_value_is_not_shown_as_it_is(changes):
     assert drawn(1.0, **changes) == 0
 
 
-@settings(max_examples=60)
+@settings(max_examples=20)
 @given(
     st.integers(1, 10_000),
     st.none() | st.floats(-1e6, 1e6),

@@ -153,7 +153,7 @@ def some_leaves(draw: st.DrawFn) -> pd.DataFrame:
     return leaves(*rows)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(some_leaves())
 def test_the_waterfall_always_ends_at_the_plans_total(rows: pd.DataFrame):
     steps = waterfall(rows)
@@ -161,7 +161,7 @@ def test_the_waterfall_always_ends_at_the_plans_total(rows: pd.DataFrame):
     assert steps["end"].iloc[-1] == pytest.approx(np.nan_to_num(tree(rows)["plan"].iloc[0]))
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(some_leaves(), some_leaves())
 def test_the_categories_always_add_up_to_the_change(now: pd.DataFrame, then: pd.DataFrame):
     total = np.nan_to_num(tree(now)["plan"].iloc[0]) - np.nan_to_num(tree(then)["plan"].iloc[0])
@@ -169,7 +169,7 @@ def test_the_categories_always_add_up_to_the_change(now: pd.DataFrame, then: pd.
     assert changes(now, then)["amount"].sum() == pytest.approx(total)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(some_leaves())
 def test_children_add_up_to_their_parent(rows: pd.DataFrame):
     inside = rows[rows["path"] != ""]

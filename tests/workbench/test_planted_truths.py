@@ -1,6 +1,6 @@
 """What was planted in the simulated organisation is found by the measures of each screen, and the fine are left alone.
 
-Three seeds with every commit, twenty with ``make long``. The false alarm rate is printed.
+One seed with every commit, twenty with ``make long``. The false alarm rate is printed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NOW = datetime(2026, 3, 18, 11, 20, tzinfo=UTC)
 WORLD = World()
 TERRITORY = "segment_territory"
 IGNORER, REJECTER = "Mikko Laine", "Lucía Prado"
-FEW, ALL = range(7, 10), range(1, 21)
+FEW, ALL = range(7, 8), range(1, 21)
 
 
 def told(folder: Path, seed: int) -> tuple[pd.DataFrame, float]:
@@ -44,7 +44,7 @@ def told(folder: Path, seed: int) -> tuple[pd.DataFrame, float]:
     return table, workflow.policy.tolerance
 
 
-@pytest.mark.parametrize("seeds", [FEW, pytest.param(ALL, marks=pytest.mark.long)], ids=["three seeds", "twenty seeds"])
+@pytest.mark.parametrize("seeds", [FEW, pytest.param(ALL, marks=pytest.mark.long)], ids=["one seed", "twenty seeds"])
 def test_every_planted_truth_is_found_and_the_fine_are_left_alone(tmp_path, seeds):
     missed: dict[str, list[int]] = {}
     flagged = fine = outside = 0
