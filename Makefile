@@ -90,6 +90,6 @@ $(VENV)/installed: $(PYTHON) requirements.txt pyproject.toml
 
 $(VENV)/installed-dev: $(VENV)/installed requirements-dev.txt .ci/chromium
 	@echo "Installing what the tests need ..."
-	@$(PIP) install --require-hashes --requirement requirements-dev.txt
+	@$(PIP) install --no-compile --require-hashes --requirement requirements-dev.txt
 	@sh .ci/chromium $(PYTHON)
 	@touch $@

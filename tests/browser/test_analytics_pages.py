@@ -52,6 +52,7 @@ def test_ageing_answers_its_question_with_three_charts(page: Page, simulated: Wo
     expect(charts(page)).to_have_count(3)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("view", "said", "drawn"),
     [("Flow", "Not clearing at the current pace|Clear by|The queue is clear", 2), ("Time", "Of all waiting", 2)],
@@ -93,6 +94,7 @@ def test_impact_without_a_baseline_says_so_and_shows_now(page: Page, simulated: 
     expect(charts(page)).to_have_count(2)
 
 
+@pytest.mark.long
 def test_what_else_changed_is_noted_once_and_stands_on_the_page(page: Page, simulated: Workbench) -> None:
     sign_in(page, simulated, "manager", "/impact")
     page.get_by_text("Note what else changed").click()
@@ -121,6 +123,7 @@ def test_overrides_answers_its_question_and_names_nobody(page: Page, simulated: 
     assert not {name for name in reviewers if name in shown}
 
 
+@pytest.mark.long
 def test_overrides_by_band_tells_reasons_too(page: Page, simulated: Workbench) -> None:
     sign_in(page, simulated, "manager", "/overrides")
     page.get_by_role("combobox", name="Split by").click()
@@ -156,6 +159,7 @@ def test_oversight_answers_its_question_and_names_nobody_until_a_look_that_is_re
     assert _looks(simulated) == 2
 
 
+@pytest.mark.long
 def test_a_reviewer_is_offered_no_closer_look_at_others(page: Page, simulated: Workbench) -> None:
     sign_in(page, simulated, "reviewer", "/oversight")
 

@@ -41,6 +41,7 @@ def test_a_decision_leads_to_its_receipt_from_review_and_from_my_desk(workbench:
     expect(page.get_by_text("Nothing yet: the actual is not known.")).to_be_visible()
 
 
+@pytest.mark.long
 def test_a_view_is_chosen_and_its_link_and_that_of_a_reminder_survive_the_sign_in(workbench: Workbench, page: Page):
     bring_in(workbench, 12, step=0.1)
     sign_in(page, workbench, "reviewer", "/queue?search=acme-1")
@@ -70,6 +71,7 @@ def test_a_view_is_chosen_and_its_link_and_that_of_a_reminder_survive_the_sign_i
     expect(page.get_by_text("0 open items")).to_be_visible()
 
 
+@pytest.mark.long
 def test_what_is_new_stands_in_the_sidebar_until_it_is_opened(workbench: Workbench, new_page: Callable[[], Page]):
     bring_in(workbench, 1, step=300)
     reviewer, director = new_page(), new_page()

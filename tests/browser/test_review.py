@@ -121,6 +121,7 @@ def test_typing_beside_an_open_form_decides_nothing(workbench: Workbench, page: 
     assert stored(workbench, decisions) == []
 
 
+@pytest.mark.long
 def test_what_was_said_when_an_item_was_passed_up_stands_on_it(workbench: Workbench, new_page: Callable[[], Page]):
     bring_in(workbench, 1)
     reviewer, director = new_page(), new_page()
@@ -181,6 +182,7 @@ def test_two_browsers_press_accept_on_one_item_and_one_decision_is_made(
     assert len(stored(workbench, decisions)) == 1
 
 
+@pytest.mark.long
 def test_a_colleague_who_opens_the_same_item_is_told_who_has_it(workbench: Workbench, new_page: Callable[[], Page]):
     bring_in(workbench, 1)
     holder, colleague = new_page(), new_page()

@@ -44,6 +44,7 @@ def box(page: Page, name: str) -> Locator:
     return page.get_by_role("spinbutton", name=name, exact=True)
 
 
+@pytest.mark.long
 def test_a_final_value_moves_on_the_scale_and_the_chart_in_whatever_way_it_is_said(workbench: Workbench, page: Page):
     bring_in(workbench)
     start(page, workbench)

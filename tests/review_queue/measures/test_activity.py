@@ -91,7 +91,7 @@ def test_nobody_active_is_an_empty_table():
     st.lists(st.tuples(st.sampled_from("abcde"), st.integers(0, 90), st.sampled_from([100, 140])), max_size=40),
     st.randoms(use_true_random=False),
 )
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=12)
 def test_the_order_of_decisions_does_not_matter_and_everybody_is_new_once(made, random):
     table = reviews(*(decided(who, days, final=final) for who, days, final in made))
     table = table.reindex(columns=[*reviews().columns, "item"])

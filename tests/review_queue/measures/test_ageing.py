@@ -133,7 +133,7 @@ def test_a_dot_may_be_of_business_age_and_in_a_stage_of_the_callers():
 
 
 @given(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=8, unique=True), st.randoms(use_true_random=False))
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=12)
 def test_a_dot_does_not_dance(names, random):
     table = reviews(*({**took(5, ended=False), "series": name} for name in names))
     shuffled = table.loc[random.sample(list(table.index), len(table))]

@@ -89,7 +89,7 @@ def test_where_neither_ever_missed_both_count_alike():
 
 
 @given(st.integers(0, 1000), st.floats(0.01, 100))
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=12)
 def test_the_weight_depends_on_neither_order_nor_money(seed, rate):
     table = forecasts(np.random.default_rng(seed), ai=10, human=8, n=60)
     clusters = pd.Series(np.arange(60) // 4)

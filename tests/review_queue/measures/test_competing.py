@@ -87,7 +87,7 @@ def test_below_twenty_reviews_no_share_is_shown():
 
 
 @given(LIVES, st.randoms(use_true_random=False))
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=12)
 def test_endings_and_waiting_add_up_to_all_whatever_the_order(made, random):
     times = watched(made)
     found = incidence(times)

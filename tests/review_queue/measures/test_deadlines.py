@@ -95,7 +95,7 @@ def test_a_day_ends_where_the_workflow_is():
 
 
 @given(st.lists(st.tuples(st.none() | st.integers(-200, 400), st.booleans()), max_size=30))
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=12)
 def test_every_open_review_is_in_one_bucket(made):
     rows = [
         {**took(300, ended=ended), "due_at": None if due is None else NOON + timedelta(hours=due)}

@@ -20,7 +20,7 @@ def test_a_decision_moves_the_score_as_in_the_method():
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0.01, 0.9))), st.sampled_from([FALL, RISE]))
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=12)
 def test_the_score_is_the_recursion_that_stops_at_zero(steps, watch):
     at, expected = 0.0, []
     for made, chance in steps:

@@ -62,7 +62,7 @@ def test_the_days_to_the_deadline_fall_into_buckets():
     st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("xy"), st.booleans()), min_size=1, max_size=120),
     st.randoms(),
 )
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=12)
 def test_the_order_of_decisions_does_not_matter(made_of, random):
     table = pd.DataFrame(made_of, columns=["band", "tier", "made"])
     shuffled = table.loc[random.sample(list(table.index), len(table))]

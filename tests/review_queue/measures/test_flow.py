@@ -90,7 +90,7 @@ def test_net_flow_is_of_four_full_weeks():
 
 
 @given(LIVES, st.randoms(use_true_random=False))
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=12)
 def test_cumulative_flow_never_dips_and_no_band_is_negative(made, random):
     table = drawn(made)
     shuffled = table.loc[random.sample(list(table.index), len(table))]
@@ -106,7 +106,7 @@ def test_cumulative_flow_never_dips_and_no_band_is_negative(made, random):
 
 
 @given(LIVES, st.lists(st.booleans(), min_size=30, max_size=30))
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=12)
 def test_parts_of_the_queue_add_up_and_what_is_open_is_what_came_and_did_not_leave(made, side):
     table = drawn(made)
     is_left = np.array(side[: len(table)], dtype=bool)

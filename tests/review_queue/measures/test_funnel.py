@@ -101,7 +101,7 @@ def test_without_items_there_is_no_share():
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.booleans()), min_size=1), st.randoms())
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=12)
 def test_groups_add_up_and_order_does_not_matter(made, random):
     table = pd.DataFrame(made, columns=["group", "mark"])
     shuffled = table.loc[random.sample(list(table.index), len(table))]

@@ -91,7 +91,7 @@ def test_quantiles_must_be_a_median_and_pairs_around_it(levels):
 
 
 @given(st.lists(st.lists(st.floats(-1e3, 1e3), min_size=6, max_size=6), min_size=1))
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=12)
 def test_it_is_twice_the_mean_pinball_loss_of_its_quantiles(rows):
     levels = [0.05, 0.25, 0.5, 0.75, 0.95]
     drawn = np.array(rows)
@@ -103,7 +103,7 @@ def test_it_is_twice_the_mean_pinball_loss_of_its_quantiles(rows):
 
 
 @given(st.lists(st.tuples(st.integers(-500, 500), st.integers(-500, 500)), min_size=1), st.sampled_from([0.5, 1024.0]))
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=12)
 def test_other_money_leaves_shares_and_scales_amounts_whatever_the_order(rows, rate):
     forecast, actual = (pd.Series(values, dtype=float) for values in zip(*rows, strict=True))
     one = pd.Series(1.0, index=actual.index)

@@ -101,7 +101,7 @@ rows = st.lists(st.tuples(st.integers(0, 14), *[st.integers(-50, 50)] * 3), min_
 
 
 @given(rows, st.sampled_from([0.5, 1024.0]))
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=12)
 def test_the_order_of_rows_and_other_money_change_nothing(made, rate):
     table = history(np.random.default_rng(1), series=len(made), periods=1, ai=1, final=1)
     table["series"] = [f"s{name}" for name, *_ in made]

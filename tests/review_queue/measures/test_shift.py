@@ -157,7 +157,7 @@ def test_growing_disagreement_points_to_the_ai_where_overrides_help_and_else_to_
 
 
 @given(st.integers(0, 1000), st.sampled_from([0.25, 1024.0]))
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=12)
 def test_the_index_depends_on_neither_order_nor_unit(seed, rate):
     rng = np.random.default_rng(seed)
     reference, current = pd.Series(rng.normal(size=120).round(1)), pd.Series(rng.normal(0.3, 1, 80).round(1))

@@ -26,7 +26,7 @@ def test_evidence_grows_while_the_ai_is_worse_and_never_falls_far():
 
 
 @given(st.lists(st.floats(-1, 1), min_size=1, max_size=300))
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=12)
 def test_the_path_is_that_of_the_recursion(skills):
     expected, level = [], 1.0
     for skill in skills:
@@ -149,7 +149,7 @@ def test_an_ai_that_never_missed_has_no_signal():
 
 
 @given(st.integers(0, 1000), st.sampled_from([0.5, 1024.0]))
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=12)
 def test_neither_order_nor_money_matters(seed, rate):
     table = history(np.random.default_rng(seed), series=4, periods=6, naive=10, ai=10)
     dearer = table.assign(**{column: table[column] * rate for column in ("actual", "ai", "naive")})

@@ -59,7 +59,7 @@ def test_without_waiting_there_is_no_share():
 
 
 @given(STAYS, st.randoms(use_true_random=False))
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=12)
 def test_shares_add_up_to_one_and_groups_to_the_whole_whatever_the_order(made, random):
     spells = stays(made)
     shuffled = spells.loc[random.sample(list(spells.index), len(spells))]

@@ -86,7 +86,7 @@ def test_a_part_that_is_quicker_and_one_as_usual_are_told_apart():
 
 
 @given(ROWS, st.randoms(use_true_random=False))
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=12)
 def test_expected_decisions_add_up_to_those_that_were_made_whatever_the_order(made, random):
     times, groups, strata = watched(made)
     order = random.sample(range(len(made)), len(made))

@@ -252,7 +252,7 @@ def test_it_is_said_on_how_many_of_the_decided_the_comparison_rests():
     st.lists(st.tuples(amounts, amounts, amounts, st.integers(0, 15)), min_size=30, max_size=60),
     st.sampled_from([0.5, 1024.0]),
 )
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=12)
 def test_interval_and_verdict_depend_on_neither_order_nor_money(made, scale):
     table = two_steps(np.random.default_rng(1), series=len(made), periods=1)
     table[["actual", "ai", "final"]] = np.array([values[:3] for values in made], dtype=float)
