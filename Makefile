@@ -10,7 +10,7 @@ ARGS ?=
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types format migration requirements pictures crash states long defects bench-import bench-click bench-queue clean
+.PHONY: help run test check lint types format migration requirements pictures crash states long defects bench-import bench-click bench-analytics bench-queue clean
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -72,6 +72,9 @@ bench-click: $(VENV)/installed-dev ## From a click to the next item painted, bes
 states: $(VENV)/installed-dev ## Do to the queue whatever may happen to it, long, on both databases: make states N=20000
 	@STATES=$(N) $(PYTHON) -m pytest -n 2 --dist load -m storm tests/states
 states: N ?= 20000
+
+bench-analytics: $(VENV)/installed-dev ## What the analytics pages cost, beside queries by hand: make bench-analytics ARGS="6000 100000"
+	@PYTHONPATH=. $(PYTHON) benchmarks/analytics_speed.py $(ARGS)
 
 bench-queue: $(VENV)/installed-dev ## Claims and decisions a second at up to a million open items, beside bare transactions
 	@PYTHONPATH=. $(PYTHON) benchmarks/queue_speed.py $(ARGS)
