@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import pandas as pd
 import streamlit as st
 from streamlit.elements.lib.column_types import ColumnConfig
 
@@ -77,37 +78,49 @@ def lines(found: list[Line], *, key: str) -> None:
 
 def rates_by_gap(decided: Reviews) -> None:
     """The picture of the second question."""
-    table, key = oversight.rates_by_gap(decided), "overrides-by-gap"
-    enough = table.dropna(subset=["rate"])
-    if len(enough) < overrides.FEWEST_TO_COMPARE:
-        return
-    chart = rate_by_step(
-        enough,
-        overall=analytics.overrides_overall(decided)["rate"],
+    _rates(
+        decided,
+        oversight.rates_by_gap(decided),
+        key="overrides-by-gap",
         question="Are large gaps judged differently from small ones?",
         along="Gap between the forecasts (× usual miss)",
         below="A rubber stamp is flat. Dashed: overall.",
-        has_expected=False,
+        alt_text="Override rate by the size of the gap, with 95 % intervals",
     )
-    alt_text = "Override rate by the size of the gap, with 95 % intervals"
-    chart_with_table(chart, table, key=key, alt_text=alt_text, columns=overrides.BY_STEP)
 
 
 def rates_before_the_deadline(decided: Reviews) -> None:
     """Whether the same gaps are judged differently when time runs out."""
-    table, key = oversight.rates_by_time_left(decided), "overrides-by-time-left"
-    enough = table.dropna(subset=["rate"])
-    if len(enough) < overrides.FEWEST_TO_COMPARE:
-        return
-    chart = rate_by_step(
-        enough,
-        overall=analytics.overrides_overall(decided)["rate"],
+    _rates(
+        decided,
+        oversight.rates_by_time_left(decided),
+        key="overrides-by-time-left",
         question="Are items judged differently just before the deadline?",
         along="Time left to the deadline",
         below="Short lines: what the gaps let expect. Dashed: overall.",
         has_expected=True,
+        alt_text="Override rate by the time left to the deadline, with 95 % intervals and what the gaps let expect",
     )
-    alt_text = "Override rate by the time left to the deadline, with 95 % intervals and what the gaps let expect"
+
+
+def _rates(
+    decided: Reviews,
+    table: pd.DataFrame,
+    *,
+    key: str,
+    question: str,
+    along: str,
+    below: str,
+    alt_text: str,
+    has_expected: bool = False,
+) -> None:
+    """Override rates step by step, if there are enough of them to compare."""
+    enough = table.dropna(subset=["rate"])
+    if len(enough) < overrides.FEWEST_TO_COMPARE:
+        return
+    overall = analytics.overrides_overall(decided)["rate"]
+    words = {"question": question, "along": along, "below": below}
+    chart = rate_by_step(enough, overall=overall, has_expected=has_expected, **words)
     chart_with_table(chart, table, key=key, alt_text=alt_text, columns=overrides.BY_STEP)
 
 
