@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 ASKED_FOR = os.environ.get("STATES")
 COMMON = {"deadline": None, "suppress_health_check": list(HealthCheck), "print_blob": False}
 #: The same examples each time, so that a commit is judged by what it changes.
-COMMIT = settings(max_examples=80, derandomize=True, database=None, **COMMON)
+COMMIT = settings(max_examples=120, derandomize=True, database=None, **COMMON)
 #: Others each time; what failed is kept, and tried first the next time.
 WHOLE = settings(
     max_examples=int(ASKED_FOR or 20_000),
