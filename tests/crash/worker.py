@@ -103,10 +103,10 @@ class Worker:
                 self._work() if stage is Stage.DRAIN else getattr(self, f"_{self._habit()}")()
             except ReviewError as refusal:  # no item could be taken: as a page would, say so and go on
                 self.log.write("not taken", code=refusal.code, sentence=str(refusal))
-                time.sleep(A_MOMENT)
+                time.sleep(A_MOMENT)  # as a page that says so, and is then pressed again
             except SQLAlchemyError as error:
                 self.log.write("not taken", code=type(error).__name__, sentence=str(error).splitlines()[0][:200])
-                time.sleep(A_MOMENT)
+                time.sleep(A_MOMENT)  # the database is away: asked on and on, it would come back no sooner
 
     def _sort_out(self) -> None:
         """Learn what the predecessors did, and ask for the answers that they never got."""
