@@ -14,11 +14,12 @@ kept, wanted = filter_row(known, time="Came in")
 watched = kept.since(wanted.days, column="created_at")
 
 st.subheader("Is anything waiting too long?")
-st.markdown(f"**{analytics.ageing_answer(kept)}** {analytics.latency_answer(analytics.time_to_decision(watched))}")
+timing = analytics.time_to_decision(watched)
+st.markdown(f"**{analytics.ageing_answer(kept.waiting)}** {analytics.latency_answer(timing)}")
 view = ageing_parts.choose_view()
 
 if view == ageing.WAITING:
-    ageing_parts.waiting(kept, watched, wanted)
+    ageing_parts.waiting(kept.waiting, watched, wanted)
 elif view == ageing.FLOW:
     ageing_parts.flow(kept, wanted)
 else:

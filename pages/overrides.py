@@ -9,7 +9,7 @@ from workbench.session import require_user
 
 user = require_user()
 st.title("Overrides")
-known = reviews_of(user, key="overrides")
+known = reviews_of(user, key="overrides", decided_in_span=True)
 kept, wanted = filter_row(known, time="Decided in", further=overrides.FURTHER)
 decided = kept.since(wanted.days, column="decided_at")
 overall = analytics.overrides_overall(decided)

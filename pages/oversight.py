@@ -4,7 +4,7 @@ import streamlit as st
 
 from workbench import analytics
 from workbench.actions.looking import people_compared
-from workbench.analytics_parts import filter_row, reviews_of
+from workbench.analytics_parts import filter_row, in_a_row, reviews_of
 from workbench.screens import oversight
 from workbench.screens.oversight_parts import (
     how_to_read,
@@ -23,15 +23,17 @@ kept, wanted = filter_row(known, time="Decided in", splits=False)
 decided = kept.since(wanted.days, column="decided_at")
 caught = analytics.checks_caught(database(), known, person_id=user.person_id)
 twice = analytics.second_looks(database(), known, person_id=user.person_id)
-compared = people_compared(known)
+every = in_a_row(user, known)
+row = wanted.of(every).since(wanted.days, column="decided_at")
+compared = people_compared(every)
 
 st.subheader("Is review real, or a rubber stamp?")
 st.markdown(f"**{oversight.answer(decided)}**")
-lines(oversight.five_lines(decided), key="five-questions")
+lines(oversight.five_lines(decided, row), key="five-questions")
 rates_by_gap(decided)
 
 st.subheader("Is there time to review?")
-st.markdown(oversight.pace(decided))
+st.markdown(oversight.pace(row))
 rates_before_the_deadline(decided)
 
 st.subheader("What do tests of review say?")

@@ -10,7 +10,7 @@ from workbench.session import require_user
 
 user = require_user()
 st.title("Value added")
-known = reviews_of(user, key="value-added")
+known = reviews_of(user, key="value-added", decided_in_span=True)
 kept, wanted = filter_row(known, time="Decided in")
 decided = kept.since(wanted.days, column="decided_at")
 unit = screen.money_unit(decided)

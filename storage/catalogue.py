@@ -14,6 +14,7 @@ from review_queue.items import OPEN_STATES, SourceKind, State
 from review_queue.periods import parse_period
 from review_queue.rows import SEPARATOR
 from storage import bulk
+from storage.growth import note_changed
 from storage.tables import actuals, cycles, items, model_versions, past_reviews, segments, series, sources
 
 _TITLES = {
@@ -178,6 +179,8 @@ def _bring_up_to_date(session: Session, workflow_id: int, wanted: pd.DataFrame) 
     stood = stood[compared.columns]
     changed = ((compared != stood) & ~(compared.isna() & stood.isna())).any(axis=1)
     bulk.update_rows(session, series, new[changed].reset_index(drop=True))
+    restated = select(series.c.id).where(bulk.among(session, series.c.id, new.loc[changed, "id"].to_numpy("int64")))
+    note_changed(session, workflow_id, restated, column="series_id")
     return new.loc[new["value_per_unit"] != stood["value_per_unit"], "id"]
 
 

@@ -14,6 +14,7 @@ from review_queue.items import State
 from review_queue.reconciling import Take
 from storage import bulk
 from storage.engine import database_time
+from storage.growth import note_changed
 from storage.tables import cycles, items, people, series, snapshot_rows, snapshots, submissions
 
 
@@ -216,6 +217,7 @@ def lock(
     of_period = (items.c.workflow_id == workflow_id, items.c.period == period, items.c.state != State.WITHDRAWN)
     ended = {"state": State.LOCKED, "expires_at": None, "available_at": now}
     session.execute(update(items).where(*of_period).values(ended))
+    note_changed(session, workflow_id, select(items.c.id).where(*of_period), column="item_id")
     closed = {"locked_at": now, "locked_by": by}
     session.execute(update(cycles).where(cycles.c.workflow_id == workflow_id, cycles.c.period == period).values(closed))
     return snapshot_id

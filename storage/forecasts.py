@@ -17,6 +17,7 @@ from review_queue.staleness import Stale
 from storage import bulk, catalogue, closing, placing, staleness, track_record
 from storage.bulk import Progress
 from storage.fates import Fate, Written, hashes
+from storage.growth import note_changed
 from storage.tables import forecasts, items, segments, sources
 from storage.tables import series as series_
 from storage.workflows import Workflow
@@ -230,6 +231,8 @@ def _update_items(
         }
     )
     bulk.update_rows(session, items, changes)
+    restated = select(items.c.id).where(bulk.among(session, items.c.id, changes["id"].to_numpy()))
+    note_changed(session, workflow.id, restated, column="item_id")
     newer = bulk.among(session, items.c.id, changes.loc[adds, "id"].to_numpy())
     # By the state of now: since the rows were matched, somebody may have decided one that had been sent back.
     returned = session.execute(

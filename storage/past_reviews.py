@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from storage import bulk
 from storage.bulk import Progress
 from storage.fates import Fate, hashes
+from storage.growth import note_changed
 from storage.tables import past_reviews
 from storage.workflows import Workflow
 
@@ -49,4 +50,7 @@ def write(session: Session, workflow: Workflow, rows: pd.DataFrame, *, import_id
     stored = rows[columns].assign(workflow_id=workflow.id, import_id=import_id)
     is_new = (rows["fate"] == Fate.ACCEPTED).to_numpy()
     bulk.insert_in_chunks(session, [(past_reviews, stored[is_new])], progress)
-    bulk.update_rows(session, past_reviews, stored[~is_new].assign(id=rows["review_id"].astype("Int64")))
+    changed = rows.loc[~is_new, "review_id"].astype("int64")
+    bulk.update_rows(session, past_reviews, stored[~is_new].assign(id=changed))
+    restated = select(past_reviews.c.id).where(bulk.among(session, past_reviews.c.id, changed.tolist()))
+    note_changed(session, workflow.id, restated, column="past_review_id")

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     SmallInteger,
     String,
@@ -341,6 +342,7 @@ actuals = Table(  # realised values, of the past (history) and of what was forec
     _at("received_at"),
     _ref("import_id", "imports", nullable=True),
 )
+Index("ix_actuals_final_at", actuals.c.final_at)
 Index("ix_actuals_series_period", actuals.c.series_id, actuals.c.period_start, actuals.c.id)
 
 past_reviews = Table(  # reviews kept elsewhere before go-live: the baseline; they are never claimed or decided here
@@ -371,6 +373,7 @@ past_reviews = Table(  # reviews kept elsewhere before go-live: the baseline; th
     _ref("import_id", "imports", nullable=True),
     UniqueConstraint("workflow_id", "identity_hash"),
 )
+Index("ix_past_reviews_decided_at", past_reviews.c.workflow_id, past_reviews.c.decided_at)
 
 # --- decisions -----------------------------------------------------------------------------------------------------
 
@@ -866,6 +869,45 @@ checks = Table(  # a known-wrong AI value shown to one person on an item, once; 
 )
 Index("ix_checks_person", checks.c.person_id, checks.c.planted_at)
 Index("ix_checks_workflow", checks.c.workflow_id, checks.c.answered_at)
+
+kept_reviews = Table(  # derived: the closed reviews of a week and a stratum of series, as ``storage.reports.rows``
+    "kept_reviews",
+    metadata,
+    _id(),
+    _ref("workflow_id", "workflows"),
+    Column("week", Date, nullable=False),  # the Monday, in the workflow's zone, of the week in which they ended
+    Column("stratum", SmallInteger, nullable=False),
+    Column("piece", BigInteger, nullable=False),  # 0; others only while all is being made
+    Column("rows", Integer, nullable=False),
+    Column("content", LargeBinary, nullable=False),  # an Arrow stream
+    UniqueConstraint("workflow_id", "week", "stratum", "piece"),
+)
+
+kept_until = Table(  # derived: how much of what has come in ``kept_reviews`` hold
+    "kept_until",
+    metadata,
+    Column("workflow_id", BigId, ForeignKey("workflows.id"), primary_key=True, autoincrement=False),
+    Column("stamp", BigInteger, nullable=False),  # rises with each change
+    Column("layout", String(40), nullable=False),  # of what is kept: with another one all is made anew
+    Column("next_item", BigInteger),  # while all is being made: what has an id above is still to come
+    Column("next_past", BigInteger),
+    Column("is_gathered", Boolean, nullable=False),  # of each week and stratum there is one piece
+    Column("tips", Json),  # what has come in up to here is in it
+    Column("mark", Json, nullable=False),  # how far the tables had grown at ``mark_at``
+    _at("mark_at"),
+    _at("as_of"),
+    _at("changes_at", nullable=True),  # when the clock alone will change something that is kept
+)
+
+review_changes = Table(  # reviews that read differently from now on, where no event of theirs tells so
+    "review_changes",
+    metadata,
+    _id(),
+    _ref("workflow_id", "workflows"),
+    _ref("item_id", "items", nullable=True),
+    _ref("past_review_id", "past_reviews", nullable=True),
+    _ref("series_id", "series", nullable=True),
+)
 
 pulses = Table(  # a reviewer's answer to one question, at most once a month
     "pulses",

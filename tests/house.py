@@ -80,7 +80,11 @@ class House:
         return self.add(forecasts, **{**ordinary, "value": value, **values})
 
     def decision(self, item_id: int, outcome: str | None = "accept_ai", **values: Any) -> int:
-        ordinary = {
+        return self.add(decisions, **{**self.decided_row(item_id, outcome), **values})
+
+    def decided_row(self, item_id: int, outcome: str | None = "accept_ai") -> dict[str, Any]:
+        """The row of a decision."""
+        return {
             "item_id": item_id,
             "round": 1,
             "act": "decide",
@@ -100,7 +104,6 @@ class House:
             "policy_version": 1,
             "decided_at": hours(5),
         }
-        return self.add(decisions, **{**ordinary, **values})
 
     def past(self, **values: Any) -> int:
         ordinary = {

@@ -4,34 +4,28 @@ from __future__ import annotations
 
 import csv
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import pandas as pd
-from sqlalchemy.orm import Session
 
-from review_queue.items import Lane
+from review_queue.items import OPEN_STATES, Lane
 from review_queue.measures import latency as timing
 from review_queue.measures.ageing import ageing, open_reviews
 from review_queue.measures.latency import durations, hours_until, latency, survival
 from review_queue.measures.overrides import ENOUGH, overrides, reason_shares
 from review_queue.reasons import REASONS
-from review_queue.roles import Principal, Task
-from storage import checks, people, workflows
-from storage.engine import Database, database_now
-from storage.reports import ATTRIBUTE, SEGMENT, Tips, newest, reviews, touched
+from review_queue.roles import Task
+from storage import checks, people
+from storage.engine import Database
+from storage.reports import ATTRIBUTE, SEGMENT
 from storage.second_looks import pairs
-from storage.workflows import Workflow
+from workbench.known_reviews import Reviews
 
 #: Reviews from which a Kaplan–Meier percentile is shown (METHODS 9).
 ENOUGH_TIMES = 20
 #: A cell that begins with one of these is run as a formula by spreadsheets.
 RISKY = ("=", "+", "-", "@", "\t", "\r", "\n")
 LANE = "lane"
-#: A page asks again with every filter that is set. The answer is kept for so many who ask. While nothing comes in it
-#: stands for a minute; what the clock alone moves in closed reviews, an actual that becomes final, shows after ten.
-KEPT, FRESH, WHOLE_AFTER = 4, timedelta(minutes=1), timedelta(minutes=10)
 
 
 class ColumnUnknown(ValueError):
@@ -39,84 +33,6 @@ class ColumnUnknown(ValueError):
 
     def __init__(self, name: str, known: list[str]) -> None:
         super().__init__(f"There is nothing called {name!r} to group by. Choose one of: {', '.join(known)}.")
-
-
-@dataclass(frozen=True)
-class Reviews:
-    """The reviews of one workflow that somebody may see, as they were known at an instant."""
-
-    workflow: Workflow
-    as_of: datetime  #: UTC
-    table: pd.DataFrame  #: as ``storage.reports.reviews`` gives it
-
-    @property
-    def tolerance(self) -> float:
-        return self.workflow.policy.tolerance
-
-    def only(self, keep: pd.Series | slice) -> Reviews:
-        """The reviews for which ``keep`` is true; a table of their own, that can be changed."""
-        return replace(self, table=self.table[keep])
-
-    def since(self, days: int | None, *, column: str) -> Reviews:
-        """The reviews whose ``column`` lies in the last so many days; None keeps all."""
-        if days is None:
-            return self
-        return self.only(self.table[column] >= pd.Timestamp(self.as_of - timedelta(days=days)))
-
-
-@dataclass(frozen=True)
-class _Kept:
-    """What was read for somebody, and how far the tables had grown."""
-
-    grown: Tips
-    read_at: datetime  #: UTC; when everything was read
-    known: Reviews
-
-
-_LATELY: WeakKeyDictionary[Database, dict[Any, _Kept]] = WeakKeyDictionary()
-
-
-def read(database: Database, *, person_id: int, workflow_key: str, as_of: datetime | None = None) -> Reviews:
-    """The reviews of a workflow inside the person's scope, as of now unless another instant is given.
-
-    Raises:
-        WorkflowInvalid: there is no such workflow.
-        NotAllowed: the person may not see analytics in it.
-    """
-    with database.reading() as session:
-        who = people.principal(session, person_id)
-        workflow = workflows.get(session, workflow_key)
-        who.require(Task.SEE_ANALYTICS, workflow.id)
-        if as_of is not None:
-            return Reviews(workflow, as_of, reviews(session, workflow, as_of, within=who))
-        return _read_lately(session, database, workflow, who)
-
-
-def _read_lately(session: Session, database: Database, workflow: Workflow, who: Principal) -> Reviews:
-    """The reviews as of now, of which only what can have changed is read where everything was read lately."""
-    now, grown = database_now(session), newest(session)
-    asked = (workflow.id, workflow.policy_version, who.grants_for(Task.SEE_ANALYTICS, workflow.id))
-    lately = _LATELY.setdefault(database, {})
-    kept = lately.pop(asked, None)
-    if kept is None or now - kept.read_at >= WHOLE_AFTER:
-        kept = _Kept(grown, now, Reviews(workflow, now, reviews(session, workflow, now, within=who)))
-    elif kept.grown != grown or now - kept.known.as_of >= FRESH:
-        kept = _brought_up_to_date(session, kept, grown, now, who)
-    while len(lately) >= KEPT:
-        lately.pop(next(iter(lately)), None)
-    lately[asked] = kept
-    return kept.known.only(slice(None))
-
-
-def _brought_up_to_date(session: Session, kept: _Kept, grown: Tips, now: datetime, who: Principal) -> _Kept:
-    workflow, before = kept.known.workflow, kept.known.table
-    ids = touched(session, workflow.id, kept.grown, grown)
-    if ids is None:
-        return _Kept(grown, now, Reviews(workflow, now, reviews(session, workflow, now, within=who)))
-    part = reviews(session, workflow, now, within=who, only=ids)
-    rest = before[~before["item"].isin(part["item"])]
-    table = pd.concat([rest, part.reindex(columns=before.columns)], ignore_index=True) if len(rest) else part
-    return _Kept(grown, kept.read_at, Reviews(workflow, now, table))
 
 
 def group_by(known: Reviews, by: str, *, week_of: str = "created_at") -> pd.Series:
@@ -189,6 +105,15 @@ def groups_for(known: Reviews, by: str) -> pd.Series:
     return known.table[by]
 
 
+def narrowed(known: Reviews, by: str, name: str) -> Reviews:
+    """The reviews of one of the groups of ``groups_for``."""
+    kept = known.only(groups_for(known, by) == name)
+    if known.every_open is None:
+        return kept
+    waiting = replace(known, table=known.every_open)
+    return replace(kept, every_open=known.every_open[groups_for(waiting, by) == name])
+
+
 def splits(known: Reviews) -> list[str]:
     """What a chart can be split by: ``lane``, and the column of each segment level."""
     return [LANE, *(SEGMENT + level for level in known.workflow.policy.segments)]
@@ -257,6 +182,20 @@ def reasons_given(known: Reviews) -> pd.DataFrame:
 
 
 # --- answers in a sentence -----------------------------------------------------------------------------------------
+
+
+def basis(known: Reviews) -> str:
+    """What the figures rest on where that is not every review; empty where it is."""
+    said = []
+    if known.one_in > 1:
+        closed = len(known.table) - int(known.table["state"].isin(OPEN_STATES).sum())
+        said.append(
+            f"Of one in {known.one_in} series, drawn by chance: {closed:,} of {known.of:,} finished reviews. Shares, "
+            "times and intervals speak of all of them; counts are of those drawn, but for what is open."
+        )
+    if known.is_behind:
+        said.append("Much has come in just now, and is still being added: what it changes shows in a few minutes.")
+    return " ".join(said)
 
 
 def ageing_answer(known: Reviews) -> str:

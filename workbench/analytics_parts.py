@@ -16,9 +16,10 @@ from review_queue.items import Lane
 from review_queue.measures.ageing import BUCKETS
 from review_queue.roles import Principal
 from storage.reports import SEGMENT
-from workbench import analytics
-from workbench.analytics import LANE, Reviews
+from workbench import analytics, known_reviews
+from workbench.analytics import LANE
 from workbench.charts import BUCKET_TITLES
+from workbench.known_reviews import ALL_TIME, NEWEST, Reviews, Span
 from workbench.parts import plain
 from workbench.session import choose_workflow, database
 
@@ -38,6 +39,12 @@ class Wanted:
 
     by: str  #: what charts split by: ``lane`` or the column of a segment level
     days: int | None  #: how far back; None: all time
+    place: str  #: what ``only`` is one of: ``lane`` or the column of a segment level
+    only: str  #: the group to keep to, or ``EVERYTHING``
+
+    def of(self, known: Reviews) -> Reviews:
+        """The reviews that the segment leaves."""
+        return known if self.only == EVERYTHING else analytics.narrowed(known, self.place, self.only)
 
 
 def filter_row(
@@ -60,8 +67,8 @@ def filter_row(
     names = [lane.title for lane in Lane] if place == LANE else sorted(groups.dropna().unique())
     only = segment.selectbox("Show", [EVERYTHING, *names], key="only", bind="query-params")
     chosen = span.selectbox(time, list(SPANS), format_func=lambda name: SPANS[name][1], key="span", bind="query-params")
-    kept = known if only == EVERYTHING else known.only(groups == only)
-    return kept, Wanted(by, SPANS[chosen][0])
+    wanted = Wanted(by, SPANS[chosen][0], place, only)
+    return wanted.of(known), wanted
 
 
 def _split(where: DeltaGenerator, choices: Mapping[str, str], at_first: str) -> str:
@@ -76,23 +83,42 @@ def _split(where: DeltaGenerator, choices: Mapping[str, str], at_first: str) -> 
     )
 
 
-def reviews_of(user: Principal, *, key: str) -> Reviews:
+def reviews_of(user: Principal, *, key: str, decided_in_span: bool = False) -> Reviews:
     """The reviews of the workflow that is chosen, inside this person's scope; without any the page says so and ends.
 
-    ``key`` names the page, for its widgets.
+    Args:
+        key: names the page, for its widgets.
+        decided_in_span: whether the page is about decisions of the time span in its filter row, and nothing else.
     """
     workflow = choose_workflow(user, key=f"{key}-workflow")
     if workflow is None:
         st.stop()
     try:
-        known = analytics.read(database(), person_id=user.person_id, workflow_key=workflow.key)
+        span = Span(_chosen_days()) if decided_in_span else ALL_TIME
+        known = known_reviews.read(database(), person_id=user.person_id, workflow_key=workflow.key, span=span)
     except ReviewError as refusal:
         st.error(plain(str(refusal)))
         st.stop()
+    said = analytics.basis(known)
+    if said:
+        st.caption(said)
     if known.table.empty:
         st.info("No forecast has come in yet. Import forecasts on the Data page, and this page can tell of them.")
         st.stop()
     return known
+
+
+def in_a_row(user: Principal, known: Reviews) -> Reviews:
+    """The reviews for what shows only where none is left out between two: the newest ones, if these are some series."""
+    if known.one_in == 1:
+        return known
+    return known_reviews.read(database(), person_id=user.person_id, workflow_key=known.workflow.key, span=NEWEST)
+
+
+def _chosen_days() -> int | None:
+    """The time span of the filter row, which stands below: what was chosen before this run, else what the link says."""
+    chosen = st.session_state.get("span") or st.query_params.get("span")
+    return SPANS.get(str(chosen), (None, ""))[0]
 
 
 def chart_with_table(

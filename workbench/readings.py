@@ -13,7 +13,7 @@ from review_queue.measures.coverage import coverage
 from review_queue.measures.latency import durations, percentiles
 from review_queue.measures.overrides import overrides
 from review_queue.measures.skill import skill_path
-from workbench.analytics import Reviews
+from workbench.known_reviews import Reviews
 
 WEEKS = timedelta(weeks=4)  #: how far back what is happening now goes
 RATE_FROM = 60  #: decisions from which an override rate is concluded from (METHODS 9)
@@ -26,12 +26,12 @@ def read_all(known: Reviews, wanted: list[Watched]) -> dict[Watched, Reading | N
 
 
 def _overdue(known: Reviews) -> Reading:
-    waiting = open_reviews(known.table, as_of=known.as_of)
+    waiting = open_reviews(known.waiting.table, as_of=known.as_of)
     return Reading.of(float(waiting["overdue"].sum()), len(waiting))
 
 
 def _oldest(known: Reviews) -> Reading:
-    ages = open_reviews(known.table, as_of=known.as_of)["age_hours"]
+    ages = open_reviews(known.waiting.table, as_of=known.as_of)["age_hours"]
     return Reading.of(float(ages.max()) if len(ages) else 0.0, len(ages))
 
 

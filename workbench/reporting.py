@@ -19,7 +19,8 @@ from review_queue.measures.overrides import overrides
 from review_queue.measures.oversight import oversight
 from review_queue.measures.value_added import value_added
 from storage.engine import Database
-from workbench.analytics import Reviews, group_by, read, rows_of
+from workbench.analytics import group_by, rows_of
+from workbench.known_reviews import Reviews, read
 
 
 class ReportName(StrEnum):
@@ -77,7 +78,7 @@ def report(
     """
     if by is not None and name in BY_WEEK:
         raise ReportHasNoGroups(name)
-    known = read(database, person_id=person_id, workflow_key=workflow_key, as_of=as_of)
+    known = read(database, person_id=person_id, workflow_key=workflow_key, as_of=as_of, most=None)
     groups = None if by is None else group_by(known, by, week_of=_WEEK_OF.get(name, "created_at"))
     return Report(name, workflow_key, known.as_of, rows_of(_MEASURES[name](known, groups, clock)))
 

@@ -15,6 +15,7 @@ from storage.engine import CommitInDoubt, Database
 from storage.placing import Surroundings
 from workbench import watching
 from workbench.actions import reminding, reviewing
+from workbench.known_reviews import keep_reviews
 from workbench.mailing import post_of
 from workbench.settings import settings
 
@@ -32,6 +33,9 @@ async def keep(database: Database) -> None:
     work = [_again_and_again(partial(reviewing.keep_order, database, known), "The queue could not be put in order")]
     seen: dict[int, datetime] = {}
     work.append(_again_and_again(partial(watching.watch, database, seen), "The thresholds could not be looked at"))
+    work.append(
+        _again_and_again(partial(keep_reviews, database), "What analytics read could not be brought up to date")
+    )
     chosen = settings()
     post = post_of(chosen)
     if post is not None:

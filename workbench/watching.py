@@ -6,9 +6,8 @@ from datetime import datetime, timedelta
 
 from storage import workflows
 from storage.engine import Database, database_now
-from storage.reports import reviews
 from workbench.actions import alerting
-from workbench.analytics import Reviews
+from workbench.known_reviews import read_now
 from workbench.readings import read_all
 from workbench.stopping import doors
 
@@ -30,8 +29,7 @@ def watch(database: Database, looked_at: dict[int, datetime]) -> list[int]:
         doors.check()
         if workflow.id in looked_at and now - looked_at[workflow.id] < EVERY:
             continue
-        with database.reading() as session:
-            known = Reviews(workflow, now, reviews(session, workflow, now))
+        known = read_now(database, workflow)
         made += alerting.raise_alerts(database, workflow, read_all(known, [r.measure for r in workflow.policy.alerts]))
         looked_at[workflow.id] = now
     return made

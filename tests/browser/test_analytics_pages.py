@@ -15,7 +15,7 @@ from storage.engine import open_database
 from storage.tables import audit_events
 from tests.browser.steps import Workbench, serving, settled, sign_in
 from tests.conftest import scratch_database
-from workbench import analytics, watching
+from workbench import analytics, known_reviews, watching
 from workbench.commands.console import operator
 
 pytestmark = pytest.mark.browser
@@ -32,9 +32,9 @@ def simulated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         yield running
 
 
-def known_to(workbench: Workbench) -> analytics.Reviews:
+def known_to(workbench: Workbench) -> known_reviews.Reviews:
     database = open_database(workbench.database_url)
-    reviews = analytics.read(database, person_id=operator(database), workflow_key="sales")
+    reviews = known_reviews.read(database, person_id=operator(database), workflow_key="sales")
     database.engine.dispose()
     return reviews
 

@@ -9,7 +9,7 @@ import pandas as pd
 from review_queue.workflows import policy_of
 from storage.workflows import Workflow
 from tests.review_queue.measures.made_reviews import NOON, reviews
-from workbench.analytics import Reviews
+from workbench.known_reviews import Reviews
 
 POLICY = {"key": "retail", "title": "Retail", "unit": "AUD m", "segments": ("state",), "owner": "ada"}
 ORDINARY = {"state": "decided", "decided_at": NOON, "ai": 100.0, "final": 100.0, "reviewer": "Bo", "band": "minor",

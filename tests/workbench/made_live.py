@@ -10,7 +10,7 @@ import pandas as pd
 from review_queue.workflows import policy_of
 from storage.workflows import Workflow
 from tests.review_queue.measures.made_reviews import NOON, reviews
-from workbench.analytics import Reviews
+from workbench.known_reviews import Reviews
 
 POLICY = {"key": "retail", "title": "Retail", "unit": "EUR k", "currency": "EUR", "segments": ["region"], "owner": "o"}
 

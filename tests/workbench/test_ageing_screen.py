@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from review_queue.measures import stages
-from storage.reports import TAKEN_UP
+from storage.stage_events import TAKEN_UP
 from tests.review_queue.measures.made_reviews import NOON, took
 from tests.workbench.made_live import known_of
 from workbench.screens import ageing, ageing_charts

@@ -14,6 +14,7 @@ from review_queue.notices import News
 from review_queue.roles import Role
 from storage import people
 from storage.engine import database_now
+from storage.growth import note_changed
 from storage.tables import alerts, audit_events, items, notifications
 from tests.builders import a_person, a_workflow, bring_in, forecasts
 from workbench import watching
@@ -127,6 +128,7 @@ def test_the_server_looks_at_what_is_watched_and_not_again_for_a_while(database,
     assert watching.watch(database, looked_at) == []
     with database.writing() as session:
         session.execute(update(items).values(due_at=items.c.created_at))
+        note_changed(session, workflow.id, select(items.c.id), column="item_id")
 
     assert watching.watch(database, looked_at) == []  # a quarter of an hour has not passed
     looked_at.clear()

@@ -16,7 +16,7 @@ from review_queue.roles import Role
 from storage import people
 from storage.engine import Database
 from tests.house import LATER, NOON, House, hours
-from workbench import analytics, reporting
+from workbench import analytics, known_reviews, reporting
 from workbench.analytics import ColumnUnknown
 from workbench.reporting import ReportName
 from workbench.screens import overrides
@@ -41,8 +41,10 @@ def report(house: House, name: ReportName, **kwargs) -> list[dict]:
     return reporting.report(house.database, name, person_id=auditor, workflow_key="retail", as_of=LATER, **kwargs).rows
 
 
-def known(house: House) -> analytics.Reviews:
-    return analytics.read(house.database, person_id=a_person(house, Role.AUDITOR), workflow_key="retail", as_of=LATER)
+def known(house: House) -> known_reviews.Reviews:
+    return known_reviews.read(
+        house.database, person_id=a_person(house, Role.AUDITOR), workflow_key="retail", as_of=LATER
+    )
 
 
 def decided(house: House, number: int, *, final: float = 100.0, **values) -> None:
@@ -156,11 +158,11 @@ def test_what_was_read_a_moment_ago_is_kept_until_something_comes_in(house):
     asked = {"person_id": auditor, "workflow_key": "retail"}
     house.item()
 
-    first, second = (analytics.read(house.database, **asked) for _ in range(2))
+    first, second = (known_reviews.read(house.database, **asked) for _ in range(2))
     first.table.loc[:, "state"] = "changed by whoever got it"
-    third = analytics.read(house.database, **asked)
+    third = known_reviews.read(house.database, **asked)
     house.past()
-    fourth = analytics.read(house.database, **asked)
+    fourth = known_reviews.read(house.database, **asked)
 
     assert first.as_of == second.as_of == third.as_of < fourth.as_of
     assert third.table["state"].tolist() == ["ready"]
@@ -169,16 +171,16 @@ def test_what_was_read_a_moment_ago_is_kept_until_something_comes_in(house):
 
 def test_what_is_kept_for_one_scope_is_not_shown_in_another(house):
     house.item()
-    analytics.read(house.database, person_id=a_person(house, Role.AUDITOR), workflow_key="retail")
+    known_reviews.read(house.database, person_id=a_person(house, Role.AUDITOR), workflow_key="retail")
     narrow = a_person(house, Role.MANAGER, segment_path="Queensland\x1f")
 
-    assert analytics.read(house.database, person_id=narrow, workflow_key="retail").table.empty
+    assert known_reviews.read(house.database, person_id=narrow, workflow_key="retail").table.empty
 
 
 def test_without_an_instant_a_report_is_as_of_now(house):
     before = datetime.now(UTC)
 
-    found = analytics.read(house.database, person_id=a_person(house, Role.AUDITOR), workflow_key="retail")
+    found = known_reviews.read(house.database, person_id=a_person(house, Role.AUDITOR), workflow_key="retail")
 
     assert before - timedelta(minutes=1) < found.as_of < before + timedelta(minutes=1)
 
@@ -188,7 +190,7 @@ def test_a_person_sees_the_reviews_of_their_segment_only(house):
     decided(house, 1, series_id=house.ids["Queensland cafes"], segment_id=house.ids["Queensland"])
     manager = a_person(house, Role.MANAGER, "Queensland\x1f")
 
-    found = analytics.read(house.database, person_id=manager, workflow_key="retail")
+    found = known_reviews.read(house.database, person_id=manager, workflow_key="retail")
 
     assert found.table["segment_state"].tolist() == ["Queensland"]
 
@@ -197,9 +199,9 @@ def test_analytics_are_refused_to_who_may_not_see_them(house):
     integrator = a_person(house, Role.INTEGRATOR)
 
     with pytest.raises(NotAllowed, match="may not see the analytics"):
-        analytics.read(house.database, person_id=integrator, workflow_key="retail")
+        known_reviews.read(house.database, person_id=integrator, workflow_key="retail")
     with pytest.raises(WorkflowInvalid, match="no workflow 'none'"):
-        analytics.read(house.database, person_id=integrator, workflow_key="none")
+        known_reviews.read(house.database, person_id=integrator, workflow_key="none")
 
 
 # --- tables for screens --------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from storage import checks as stored
 from storage.engine import database_now
 from storage.tables import actuals, audit_events, checks, decisions, items, outbox, reasons
 from tests.builders import BECAUSE, a_person, a_workflow, bring_in, choose, forecasts, take
-from workbench import analytics, reads
+from workbench import known_reviews, reads
 from workbench.actions import checking, reconciling, reviewing
 from workbench.sitting import Sitting
 
@@ -127,7 +127,7 @@ def met(database, workflow, ada):
 
     def everything():
         plan = reconciling.look(database, person_id=director, workflow=workflow, period="2026-12")
-        known = analytics.read(database, person_id=director, workflow_key=workflow.key)
+        known = known_reviews.read(database, person_id=director, workflow_key=workflow.key)
         return {
             "totals": plan.totals[["ai", "manual", "plan", "gross"]].to_numpy().tolist(),
             "analytics": known.table[["ai", "manual", "final", "actual", "outcome"]].astype(str).to_numpy().tolist(),

@@ -7,7 +7,7 @@ import pytest
 
 from review_queue.measures.funnel import binomial_limit
 from tests.workbench.made_known import known_of, overridden
-from workbench.analytics import Reviews
+from workbench.known_reviews import Reviews
 from workbench.screens import overrides
 from workbench.screens.overrides_charts import funnel_chart, limits
 

@@ -18,7 +18,7 @@ from tests.builders import a_person
 from tests.house import House
 from tests.review_queue.measures.made_reviews import NOON
 from tests.workbench.made_known import known_of, overridden
-from workbench import analytics
+from workbench import analytics, known_reviews
 from workbench.actions import looking
 from workbench.actions.looking import LookRefused, look_closer, may_look_closer, own_among, people_compared
 from workbench.screens import oversight
@@ -243,7 +243,7 @@ def test_human_first_items_tell_weight_and_reliance():
 def test_checks_that_were_met_are_read_for_who_may_see_analytics(database: Database):
     house = House(database)
     auditor, machine = a_person(database, "Aud", Role.AUDITOR), a_person(database, "Machine", Role.INTEGRATOR)
-    known = analytics.read(database, person_id=auditor, workflow_key=house.workflow.key)
+    known = known_reviews.read(database, person_id=auditor, workflow_key=house.workflow.key)
 
     assert analytics.checks_caught(database, known, person_id=auditor).empty
     with pytest.raises(NotAllowed):
@@ -293,8 +293,8 @@ def team(database: Database) -> House:
     return house
 
 
-def known_to(house: House, person: str = "manager") -> analytics.Reviews:
-    return analytics.read(house.database, person_id=house.ids[person], workflow_key=house.workflow.key)
+def known_to(house: House, person: str = "manager") -> known_reviews.Reviews:
+    return known_reviews.read(house.database, person_id=house.ids[person], workflow_key=house.workflow.key)
 
 
 def look(house: House, person: str = "manager", reviewer: str = STANDS_OUT) -> looking.Person:
@@ -409,7 +409,7 @@ def test_figures_of_a_person_are_in_words_with_what_is_usual(team):
 
 def test_what_lies_more_than_thirteen_months_back_compares_nobody(team):
     known = known_to(team)
-    later = analytics.Reviews(known.workflow, known.as_of + timedelta(days=400), known.table)
+    later = known_reviews.Reviews(known.workflow, known.as_of + timedelta(days=400), known.table)
 
     assert people_compared(later) == []
     assert oversight.people_answer([]) == "Can't tell yet: 0 of 2 people with 20 decisions needed to compare."

@@ -7,14 +7,15 @@ from datetime import timedelta
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
+from sqlalchemy import select, update
 
 from review_queue.items import Outcome, SkipReason
 from review_queue.reconciling import Take
 from review_queue.roles import Role
-from storage import reports
+from storage import keeping, reports, tables
 from storage.engine import database_now
 from tests.builders import BECAUSE, a_person, a_workflow, bring_in, choose, forecasts, take
-from workbench import analytics
+from workbench import known_reviews
 from workbench.actions import assigning, reconciling, reviewing
 
 
@@ -37,7 +38,7 @@ def people(database):
 
 
 def kept(database, people, workflow):
-    return analytics.read(database, person_id=people["aud"], workflow_key=workflow.key)
+    return known_reviews.read(database, person_id=people["aud"], workflow_key=workflow.key)
 
 
 def check(database, people, workflow):
@@ -48,7 +49,25 @@ def check(database, people, workflow):
     order = ["item", "series", "created_at"]
     mine, theirs = (each.sort_values(order, ignore_index=True) for each in (known.table, whole))
     assert_frame_equal(mine, theirs)
+    assert bytes_kept(database, workflow) == bytes_made_anew(database, workflow)
     return known
+
+
+def bytes_kept(database, workflow):
+    """Every part that is kept, once all is in it (invariant I16)."""
+    for _ in range(3):  # PostgreSQL knows only afterwards that nobody was still writing
+        list(keeping.steps(database, workflow))
+    part = tables.kept_reviews.c
+    with database.reading() as session:
+        return session.execute(
+            select(part.week, part.stratum, part.rows, part.content).order_by(part.week, part.stratum)
+        ).all()
+
+
+def bytes_made_anew(database, workflow):
+    with database.writing() as session:
+        session.execute(update(tables.kept_until).values(layout="another"))
+    return bytes_kept(database, workflow)
 
 
 def decide(database, person, workflow, outcome, *, key, **changes):
@@ -94,24 +113,27 @@ def test_after_each_thing_that_people_do_it_is_what_reading_everything_gives(dat
 
 
 def test_only_what_can_have_changed_is_read_again(database, workflow, people, monkeypatch):
-    asked = []
-    whole = reports.reviews
-    monkeypatch.setattr(analytics, "reviews", lambda *args, **how: asked.append(how.get("only")) or whole(*args, **how))
     kept(database, people, workflow)
     done = decide(database, people["ada"], workflow, Outcome.ACCEPT_AI, key="1")
+    bytes_kept(database, workflow)
+    asked = []
+    whole = reports.rows
+    monkeypatch.setattr(reports, "rows", lambda *args, **how: asked.append(how["only"]) or whole(*args, **how))
 
     kept(database, people, workflow)
-    bring_in(database, workflow, "series,period,actual\nacme-1,2026-12,990\n", kind="actuals")
+    undone = {"person_id": people["ada"], "workflow": workflow, "decision_id": done.id, "key": "undo-1"}
+    reviewing.undo(database, **undone)
     kept(database, people, workflow)
 
-    assert asked == [None, [done.item_id], None]
+    assert [list(some.items) for some in asked] == [[], [done.item_id]]
+    assert all(some.and_open for some in asked)
 
 
 def test_what_somebody_else_may_see_is_read_for_them(database, workflow, people):
     kept(database, people, workflow)
     nobody = a_person(database, "Nil", Role.MANAGER, segment_path="Elsewhere\x1f")
 
-    found = analytics.read(database, person_id=nobody, workflow_key=workflow.key).table
+    found = known_reviews.read(database, person_id=nobody, workflow_key=workflow.key).table
 
     assert found.empty
     assert isinstance(found, pd.DataFrame)

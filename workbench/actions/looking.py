@@ -18,9 +18,9 @@ from review_queue.roles import Principal, Task
 from storage import audit, people
 from storage.engine import Database
 from storage.workflows import Workflow
-from workbench import analytics
+from workbench import known_reviews
 from workbench.actions.again import again
-from workbench.analytics import Reviews
+from workbench.known_reviews import NEWEST, Reviews
 
 #: How far back people are compared, in days: thirteen months, as long as such figures are kept (METHODS 4.10).
 PEOPLE_SINCE = 395
@@ -97,7 +97,7 @@ def look_closer(database: Database, *, person_id: int, workflow: Workflow, revie
         NotAllowed: the person may not see the analytics, or does not answer for others' work.
         LookRefused: the signals are no reason for a conversation now, or nobody here has this name alone.
     """
-    known = analytics.read(database, person_id=person_id, workflow_key=workflow.key)
+    known = known_reviews.read(database, person_id=person_id, workflow_key=workflow.key, span=NEWEST)
     person = next((one for one in people_compared(known) if one.reviewer == reviewer), None)
     with database.writing() as session:
         who = people.principal(session, person_id)

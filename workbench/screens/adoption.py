@@ -12,7 +12,8 @@ from review_queue.measures.impact import went_live_at
 from review_queue.measures.latency import SHOWN_FROM
 from review_queue.measures.overrides import NOT_ENOUGH, wilson
 from review_queue.measures.shadow import shadow_overrides
-from workbench.analytics import Reviews, duration, groups_for
+from workbench.analytics import duration, groups_for
+from workbench.known_reviews import Reviews
 
 #: Steps as people say them; each completes "how many of them were …".
 STEP_TITLES = {

@@ -12,8 +12,9 @@ from review_queue.items import OPEN_STATES, Outcome
 from review_queue.measures import capacity, clearing, deadlines, flow, stages
 from review_queue.measures.latency import SHOWN_FROM, durations
 from storage.engine import Database
-from storage.reports import TAKEN_UP, stage_events
-from workbench.analytics import Reviews, groups_for
+from storage.stage_events import TAKEN_UP, stage_events
+from workbench.analytics import groups_for
+from workbench.known_reviews import Reviews
 
 WAITING, FLOW, TIME = "Waiting", "Flow", "Time"
 VIEWS = (WAITING, FLOW, TIME)
@@ -88,6 +89,9 @@ def flow_of(known: Reviews, days: int | None) -> Flow:
         timezone=policy.timezone,
         calendar=calendar,
     )
+    if known.one_in > 1:
+        bands[list(flow.STEPS)] *= known.one_in
+        daily = _of_all(daily, known)
     backlog, over = int(daily["open"].iloc[-1]), daily.iloc[:-1]  # today is not over
     found = clearing.clearing(over, backlog=backlog)
     fan = clearing.fan(over, backlog=backlog)
@@ -102,6 +106,14 @@ def flow_of(known: Reviews, days: int | None) -> Flow:
         clear_on=clearing.day_after(found.p50, now=known.as_of, calendar=calendar) if backlog else None,
         answer=clearing.in_words(found, by=_last_deadline(known), now=known.as_of, calendar=calendar),
     )
+
+
+def _of_all(daily: pd.DataFrame, known: Reviews) -> pd.DataFrame:
+    """Days of some series as those of all; what waits is counted, and what waited follows from it."""
+    moved = ["arrivals", "decisions", "withdrawals"]
+    scaled = daily.assign(**{name: daily[name] * known.one_in for name in moved})
+    net = (scaled["arrivals"] - scaled["decisions"] - scaled["withdrawals"]).cumsum()
+    return scaled.assign(open=(len(known.waiting.table) - net.iloc[-1] + net).clip(lower=0))
 
 
 def pace_answer(found: clearing.Clearing) -> str:
@@ -128,7 +140,7 @@ def utilisation_answer(known: Reviews, found: clearing.Clearing, *, hours: float
 def _last_deadline(known: Reviews) -> date:
     """The day of the last deadline of what waits, by which the queue is to be clear; else in four weeks."""
     zone = known.workflow.policy.zone
-    last = known.table.loc[known.table["state"].isin(OPEN_STATES), "due_at"].max()
+    last = known.waiting.table["due_at"].max()
     soonest = known.as_of + timedelta(weeks=WEEKS_TO_CLEAR)
     wanted = last.to_pydatetime() if pd.notna(last) and last > pd.Timestamp(known.as_of) else soonest
     return wanted.astimezone(zone).date()
@@ -138,10 +150,9 @@ def _last_deadline(known: Reviews) -> date:
 
 
 def moved_on(database: Database, known: Reviews) -> pd.DataFrame:
-    """When these items were escalated, put off, sent back and taken up again, as ``storage.reports`` tells it."""
+    """When these items were escalated, put off, sent back and taken up again, as ``storage.stage_events`` tells it."""
     with database.reading() as session:
-        events = stage_events(session, known.workflow, known.as_of)
-    return events[events["item"].isin(known.table["item"].dropna())]
+        return stage_events(session, known.table["item"].dropna().tolist(), known.as_of)
 
 
 def spells(known: Reviews, events: pd.DataFrame) -> pd.DataFrame:

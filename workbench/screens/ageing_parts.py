@@ -5,8 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from workbench import analytics, charts
-from workbench.analytics import Reviews
 from workbench.analytics_parts import Wanted, chart_with_table, count_column, hours_column, share_column, text_column
+from workbench.known_reviews import Reviews
 from workbench.parts import plain
 from workbench.screens import ageing, ageing_charts
 from workbench.session import database

@@ -17,8 +17,9 @@ from review_queue.measures.recent import by_period as errors_by_period
 from review_queue.measures.resampling import FEWEST_CLUSTERS
 from review_queue.measures.skill import ALARM, SKILL_CAVEAT, TRACKING_WARNING, WARNING, skill_path, tracking_signal
 from review_queue.measures.value_added import CANT_TELL, ENOUGH_ROWS, added
-from workbench.analytics import Reviews, groups_for
+from workbench.analytics import groups_for
 from workbench.analytics_parts import count_column, share_column, text_column
+from workbench.known_reviews import Reviews
 from workbench.screens.columns import compact_column, date_column, number_column
 
 RECENT_WEEKS = 13  #: that count as now where no actual is needed

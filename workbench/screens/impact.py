@@ -14,7 +14,8 @@ from review_queue.measures.latency import SHOWN_FROM, latency
 from review_queue.measures.overrides import wilson
 from review_queue.roles import Principal
 from storage.happenings import Happening
-from workbench.analytics import Reviews, duration
+from workbench.analytics import duration
+from workbench.known_reviews import Reviews
 
 NO_BASELINE = "No baseline: import past reviews (kind reviews) from before go-live, and this page compares."
 TITLES = {
@@ -34,6 +35,7 @@ _WORTH = {
     "error": "final values miss by {} on average",
     "overrides_that_paid": "{} of overrides came nearer than the AI",
 }
+_SIDES = ("baseline", "now", "change", "low", "high")
 OF_TWO_CLOCKS = ("touch_time", "cost_per_case")
 ACTIVE_DAYS = 28  #: days in which somebody who uses it has decided something
 ANSWERS_SHOWN_FROM = 5  #: answers to the pulse
@@ -53,6 +55,7 @@ def compared(known: Reviews, *, rate: float | None) -> pd.DataFrame:
     setting = Setting(known.as_of, known.tolerance, went_live, hourly_rate=rate, currency=currency)
     table = impact.impact(known.table, setting)
     table.loc[table["measure"] == "error", "unit"] = money_unit(known)
+    table.loc[table["measure"] == "decisions_per_week", [*_SIDES]] *= known.one_in
     return table.assign(title=table["measure"].map(TITLES))
 
 
@@ -209,7 +212,7 @@ def pace(known: Reviews) -> pd.DataFrame:
             counts = months.value_counts().reindex(every, fill_value=0)
             starts = pd.Series(every.start_time)
             weeks = (pd.Series(every.end_time) - starts.clip(lower=first)).dt.total_seconds() / (7 * 24 * 3600)
-            found = pd.DataFrame({"month": starts, "decisions": counts.to_numpy(), "side": side})
+            found = pd.DataFrame({"month": starts, "decisions": counts.to_numpy() * known.one_in, "side": side})
             parts.append(found.assign(a_week=found["decisions"] / weeks.clip(lower=1 / 7)))
     if not parts:
         return pd.DataFrame(columns=["month", "middle", "decisions", "a_week", "side"])

@@ -11,8 +11,8 @@ from review_queue.roles import Principal
 from storage.happenings import Happening
 from storage.workflows import Workflow
 from workbench.actions import noting
-from workbench.analytics import Reviews
 from workbench.analytics_parts import chart_with_table, count_column, table_with_download, text_column
+from workbench.known_reviews import Reviews
 from workbench.parts import plain, visible
 from workbench.screens import impact, impact_charts
 from workbench.session import database

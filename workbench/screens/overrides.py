@@ -14,8 +14,8 @@ from review_queue.measures.facts import numbers
 from review_queue.measures.funnel import FEWEST_GROUPS
 from review_queue.measures.overrides import ENOUGH, override_funnel, overrides
 from workbench import analytics
-from workbench.analytics import Reviews
 from workbench.analytics_parts import count_column, ratio_column, share_column, text_column
+from workbench.known_reviews import Reviews
 
 BAND, DEADLINE, REASON = "band", "deadline", "reason"
 #: What the page can split by, beside the lane and the levels of segments.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from workbench import analytics, charts
-from workbench.analytics import Reviews
 from workbench.analytics_parts import chart_with_table, table_with_download
+from workbench.known_reviews import Reviews
 from workbench.screens import overrides
 from workbench.screens.overrides_charts import funnel_chart
 

@@ -18,7 +18,7 @@ from review_queue.measures.overrides import judged, overrides, wilson
 from review_queue.measures.shares import shares
 from workbench import analytics
 from workbench.actions.looking import Person
-from workbench.analytics import Reviews
+from workbench.known_reviews import Reviews
 from workbench.screens.overrides import DEADLINE_TITLES, Funnel, funnel_of, time_left
 
 #: METHODS 4.1, as they are asked of a team.
@@ -69,9 +69,10 @@ class Line:
 # --- the five questions ----------------------------------------------------------------------------------------------
 
 
-def five_lines(decided: Reviews) -> list[Line]:
-    """One line for each question, in their order."""
-    return [_look(decided), _discriminate(decided), _differ(decided), _explain(decided), _catch(decided)]
+def five_lines(decided: Reviews, row: Reviews | None = None) -> list[Line]:
+    """One line for each question, in their order. ``row``: decisions of which none between two is left out."""
+    explained = _explain(decided if row is None else row)
+    return [_look(decided), _discriminate(decided), _differ(decided), explained, _catch(decided)]
 
 
 def answer(decided: Reviews) -> str:

@@ -14,7 +14,6 @@ from review_queue.measures.oversight import BENIGN, REVEALED_FROM
 from review_queue.roles import Principal
 from workbench import analytics
 from workbench.actions.looking import PEOPLE_SINCE, Person, look_closer, may_look_closer, own_among
-from workbench.analytics import Reviews
 from workbench.analytics_parts import (
     chart_with_table,
     count_column,
@@ -22,6 +21,7 @@ from workbench.analytics_parts import (
     table_with_download,
     text_column,
 )
+from workbench.known_reviews import Reviews
 from workbench.parts import plain
 from workbench.screens import overrides, oversight
 from workbench.screens.overrides_charts import funnel_chart

@@ -22,8 +22,9 @@ from review_queue.measures.resampling import FEWEST_CLUSTERS
 from review_queue.measures.value_added import ADDS, COSTS, ENOUGH_ROWS, added, matched, matched_share, steps_of
 from review_queue.measures.value_added import value_added as compared
 from review_queue.reasons import REASONS
-from workbench.analytics import Reviews, groups_for
+from workbench.analytics import groups_for
 from workbench.analytics_parts import count_column, share_column, text_column
+from workbench.known_reviews import Reviews
 from workbench.parts import amount
 from workbench.screens.columns import number_column, points_column
 
@@ -285,8 +286,8 @@ def error_removed(known: Reviews, past: pd.DataFrame) -> str:
     """How much error overrides took away in all. Empty below 20."""
     if len(past) < ENOUGH.shown:
         return ""
-    total = float(past["removed"].sum())
-    did = "took away" if total >= 0 else "added"
+    total = known.one_in * float(past["removed"].sum())
+    did = ("took away" if total >= 0 else "added") + (" about" if known.one_in > 1 else "")
     return f"Together they {did} {amount(float(round(abs(total))), money_unit(known))} of error."
 
 

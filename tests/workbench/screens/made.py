@@ -11,7 +11,7 @@ import pandas as pd
 from review_queue.workflows import policy_of
 from storage.workflows import Workflow
 from tests.review_queue.measures import made_reviews
-from workbench.analytics import Reviews
+from workbench.known_reviews import Reviews
 
 NOON = made_reviews.NOON
 POLICY = {"key": "retail", "title": "Retail", "unit": "AUD m", "segments": ("state",), "owner": "ada"}

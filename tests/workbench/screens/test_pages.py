@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from storage import people, schema
 from storage.engine import Database, open_database
-from workbench import analytics, demo
+from workbench import demo, known_reviews
 from workbench.commands.console import operator
 from workbench.screens import ai_health, value_added
 from workbench.settings import settings
@@ -30,8 +30,8 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, D
 
 
 @pytest.fixture(scope="module")
-def known(simulated: tuple[str, Database]) -> analytics.Reviews:
-    return analytics.read(simulated[1], person_id=operator(simulated[1]), workflow_key="sales")
+def known(simulated: tuple[str, Database]) -> known_reviews.Reviews:
+    return known_reviews.read(simulated[1], person_id=operator(simulated[1]), workflow_key="sales")
 
 
 @pytest.fixture
