@@ -89,10 +89,10 @@ def _import(database: Database, person_id: int, content: bytes, *, fate: str) ->
 def insert_once(database: Database) -> float:
     """Seconds that the driver takes to insert the forecasts that the import stored, and to commit."""
     with database.engine.begin() as connection:
-        stored = [tuple(row) for row in connection.exec_driver_sql(f"SELECT {COLUMNS} FROM forecasts")]  # noqa: S608
-        connection.execute(text(f"CREATE TABLE bare AS SELECT {COLUMNS} FROM forecasts WHERE 1 = 0"))  # noqa: S608
+        stored = [tuple(row) for row in connection.exec_driver_sql(f"SELECT {COLUMNS} FROM forecasts")]
+        connection.execute(text(f"CREATE TABLE bare AS SELECT {COLUMNS} FROM forecasts WHERE 1 = 0"))
     mark = "?" if database.dialect == "sqlite" else "%s"
-    statement = f"INSERT INTO bare ({COLUMNS}) VALUES ({', '.join([mark] * len(COLUMNS.split(',')))})"  # noqa: S608
+    statement = f"INSERT INTO bare ({COLUMNS}) VALUES ({', '.join([mark] * len(COLUMNS.split(',')))})"
     start = time.perf_counter()
     with database.engine.begin() as connection:
         driver = connection.connection.driver_connection

@@ -28,7 +28,7 @@ CLAIM = f"""
         WHERE workflow_id = 1 AND level = 0 AND assigned_to IS NULL AND state IN ('ready', 'claimed')
             AND available_at <= :now
         ORDER BY {SERVING_ORDER} LIMIT 1 :locking)
-    RETURNING id, fence, content_hash, scale, gap, lane, score"""  # noqa: S608 -- names of ours
+    RETURNING id, fence, content_hash, scale, gap, lane, score"""
 AUDIT = """
     INSERT INTO audit_events (at, actor_id, action, workflow_id, item_id, decision_id, details)
     VALUES (:now, :person, :action, 1, :item, :decision, :details)"""

@@ -128,7 +128,7 @@ class _Sql:
             {self._numbers(count)}
             INSERT INTO series (workflow_id, key, segment_id)
             SELECT 1, 'account-' || substr(CAST(1000000 + i AS TEXT), 2, 6), {REGIONS + 1} + i % {REGIONS * TERRITORIES}
-            FROM numbers ORDER BY i"""  # noqa: S608 -- numbers of ours
+            FROM numbers ORDER BY i"""
 
     def items(self, count: int) -> str:
         chances = ", ".join(f"{self._chance(seed)} AS chance_{seed}" for seed in range(1, 7))
@@ -175,7 +175,7 @@ class _Sql:
                 u * scale, u * scale, scale, u, u / 10, band, flagged, lane, score,
                 {self._json('["2.7 × usual miss", "250k EUR at stake", "due in 8 h", "waiting 10 h of 16 h"]')},
                 {self._hash("i")}, {self.instant("1440 + 14400 * chance_6")}
-            FROM placed ORDER BY i"""  # noqa: S608
+            FROM placed ORDER BY i"""
 
     def forecasts(self) -> str:
         value = "CASE source WHEN 1 THEN 10 * scale ELSE 10 * scale + gap END"
@@ -187,7 +187,7 @@ class _Sql:
                 CASE source WHEN 1 THEN 11 * scale END, CASE source WHEN 1 THEN 0.8 END, created_at,
                 CASE source WHEN 2 THEN 'Person ' || CAST(items.id % 40 AS TEXT) END,
                 {self._hash("items.id * 2 + source")}
-            FROM items CROSS JOIN both_sources ORDER BY items.id, source"""  # noqa: S608
+            FROM items CROSS JOIN both_sources ORDER BY items.id, source"""
 
     def decisions(self) -> Iterator[str]:
         """What lies behind the items that are decided, put off or sent back."""
@@ -199,16 +199,16 @@ class _Sql:
                 CASE state WHEN 'decided' THEN 'accept_ai' WHEN 'deferred' THEN 'defer' ELSE 'send_back' END,
                 CASE state WHEN 'decided' THEN 10 * scale END, 2, {self._hash("id")}, {self._hash("id")}, 1, 'ai_first',
                 content_hash, 10 * scale, 10 * scale + gap, band, flagged, lane, score, 1, {self.instant("-30")}
-            FROM items WHERE state IN ('decided', 'deferred', 'sent_back') ORDER BY id"""  # noqa: S608
+            FROM items WHERE state IN ('decided', 'deferred', 'sent_back') ORDER BY id"""
         yield f"""
             INSERT INTO audit_events (at, actor_id, action, workflow_id, item_id, decision_id, details)
             SELECT decided_at, 2, 'decision.made', 1, item_id, id, {self._json('{"outcome": "accept_ai", "fence": 1}')}
-            FROM decisions ORDER BY id"""  # noqa: S608
+            FROM decisions ORDER BY id"""
         yield f"""
             INSERT INTO outbox (workflow_id, item_id, decision_id, topic, payload, created_at)
             SELECT 1, item_id, id, 'decision.made', {self._json('{"outcome": "accept_ai", "override": false}')},
                 decided_at
-            FROM decisions WHERE outcome = 'accept_ai' ORDER BY id"""  # noqa: S608
+            FROM decisions WHERE outcome = 'accept_ai' ORDER BY id"""
 
     def instant(self, minutes: str) -> str:
         """So many minutes from now."""
@@ -217,7 +217,7 @@ class _Sql:
         return f"strftime('%Y-%m-%d %H:%M:%f000', 'now', ({minutes}) || ' minutes')"
 
     def _numbers(self, count: int) -> str:
-        more = f"SELECT i + 1 FROM numbers WHERE i + 1 < {count}"  # noqa: S608
+        more = f"SELECT i + 1 FROM numbers WHERE i + 1 < {count}"
         return f"WITH RECURSIVE numbers(i) AS (SELECT CAST(0 AS BIGINT) UNION ALL {more})"
 
     def _chance(self, seed: int) -> str:

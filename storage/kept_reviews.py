@@ -78,12 +78,12 @@ def closed(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[~rows["state"].isin(OPEN_STATES)]
 
 
-def read(session: Session, workflow_id: int, *, since: date | None = None, most: int | None = MOST) -> Kept:
-    """The closed reviews of a workflow, or a sample of its series where there are more than ``most``.
+def read(session: Session, workflow_id: int, *, since: date | None = None, is_whole: bool = False) -> Kept:
+    """The closed reviews of a workflow, or a sample of its series where there are more than ``MOST``.
 
     Args:
         since: leave out those that ended in a week before that of this day; None is all.
-        most: reviews; None reads all of them.
+        is_whole: all of them, however many there are.
     """
     here = kept_reviews.c.workflow_id == workflow_id
     if since is not None:
@@ -93,7 +93,7 @@ def read(session: Session, workflow_id: int, *, since: date | None = None, most:
             select(kept_reviews.c.stratum, func.sum(kept_reviews.c.rows)).where(here).group_by(kept_reviews.c.stratum)
         ).all()
     )
-    lowest = _lowest_stratum(counts, most)
+    lowest = 0 if is_whole else _lowest_stratum(counts)
     parts = session.execute(select(kept_reviews.c.content).where(here, kept_reviews.c.stratum >= lowest)).scalars()
     return Kept(rows_of(map(decoded, parts)), lowest, sum(map(int, counts.values())))
 
@@ -104,14 +104,14 @@ def count(session: Session, workflow_id: int) -> int:
     return int(session.execute(every).scalar_one())
 
 
-def newest_weeks(session: Session, workflow_id: int, *, most: int = MOST) -> date | None:
-    """The first of the newest weeks that hold ``most`` closed reviews or just more; None where there are fewer."""
+def newest_weeks(session: Session, workflow_id: int) -> date | None:
+    """The first of the newest weeks that hold ``MOST`` closed reviews or just more; None where there are fewer."""
     part = kept_reviews.c
     weeks = select(part.week, func.sum(part.rows)).where(part.workflow_id == workflow_id).group_by(part.week)
     counted = 0
     for week, rows_there in session.execute(weeks.order_by(part.week.desc())):
         counted += int(rows_there)
-        if counted >= most:
+        if counted >= MOST:
             first: date = week
             return first
     return None
@@ -145,13 +145,11 @@ def rows_of(parts: Iterable[pa.Table]) -> pd.DataFrame:
     return rows
 
 
-def _lowest_stratum(counts: dict[int, int], most: int | None) -> int:
-    """From which stratum on there are no more than ``most``; one lower where that would leave next to nothing."""
-    if most is None:
-        return 0
+def _lowest_stratum(counts: dict[int, int]) -> int:
+    """From which stratum on there are no more than ``MOST``; one lower where that would leave next to nothing."""
     sizes = [sum(int(rows) for stratum, rows in counts.items() if stratum >= lowest) for lowest in range(STRATA)]
-    fits = next((lowest for lowest, size in enumerate(sizes) if size <= most), STRATA - 1)
-    is_next_to_nothing = fits > 0 and sizes[fits] * ONE_IN**3 < most
+    fits = next((lowest for lowest, size in enumerate(sizes) if size <= MOST), STRATA - 1)
+    is_next_to_nothing = fits > 0 and sizes[fits] * ONE_IN**3 < MOST
     return fits - 1 if is_next_to_nothing else fits
 
 

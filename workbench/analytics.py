@@ -188,9 +188,10 @@ def basis(known: Reviews) -> str:
     """What the figures rest on where that is not every review; empty where it is."""
     said = []
     if known.one_in > 1:
+        total = f" of {known.of:,}" if known.of else ""
         closed = len(known.table) - int(known.table["state"].isin(OPEN_STATES).sum())
         said.append(
-            f"Of one in {known.one_in} series, drawn by chance: {closed:,} of {known.of:,} finished reviews. Shares, "
+            f"Of one in {known.one_in} series, drawn by chance: {closed:,}{total} finished reviews. Shares, "
             "times and intervals speak of all of them; counts are of those drawn, but for what is open."
         )
     if known.is_behind:

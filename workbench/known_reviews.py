@@ -50,7 +50,7 @@ class Reviews:
     as_of: datetime  #: UTC
     table: pd.DataFrame  #: as ``storage.reports.reviews`` gives it; of one in ``one_in`` series
     one_in: int = 1  #: 1: all series; else they are drawn by chance
-    of: int = 0  #: closed reviews that there are, where ``table`` has those of some series
+    of: int = 0  #: closed reviews that there are, where ``table`` has those of some series; 0: not counted
     every_open: pd.DataFrame | None = None  #: all that are open, where ``table`` has those of some series
     is_behind: bool = False  #: much has come in that is not in it yet
 
@@ -94,7 +94,7 @@ class _Closed:
     table: pd.DataFrame  #: as ``storage.reports.reviews`` gives it
     past: pd.Series  #: which past review each is
     lowest: int  #: the stratum from which on series are in it
-    of: int  #: closed reviews that there are
+    of: int  #: closed reviews that there are; 0: nobody counted those in this person's scope
 
 
 @dataclass(frozen=True)
@@ -117,13 +117,13 @@ def read(
     workflow_key: str,
     as_of: datetime | None = None,
     span: Span = ALL_TIME,
-    most: int | None = kept_reviews.MOST,
+    is_whole: bool = False,
 ) -> Reviews:
     """The reviews of a workflow inside the person's scope, as of now unless another instant is given.
 
     Args:
         span: where there are many, those that ended before it are left out.
-        most: of more closed reviews than this those of some series are read, drawn by chance; None reads all.
+        is_whole: all of them, however many; else those of some series, drawn by chance, where there are too many.
 
     Raises:
         WorkflowInvalid: there is no such workflow.
@@ -136,7 +136,7 @@ def read(
         who.require(Task.SEE_ANALYTICS, workflow.id)
         if as_of is not None:
             return Reviews(workflow, as_of, reports.reviews(session, workflow, as_of, within=who))
-    return read_now(database, workflow, who, span=span, most=most)
+    return read_now(database, workflow, who, span=span, is_whole=is_whole)
 
 
 def read_now(
@@ -145,15 +145,15 @@ def read_now(
     who: Principal | None = None,
     *,
     span: Span = ALL_TIME,
-    most: int | None = kept_reviews.MOST,
+    is_whole: bool = False,
 ) -> Reviews:
     """The reviews as of now, for whoever may see them; None is the server itself, which sees all."""
-    asked = (workflow.id, workflow.policy_version, None if who is None else _paths(who, workflow.id), span, most)
+    asked = (workflow.id, workflow.policy_version, None if who is None else _paths(who, workflow.id), span, is_whole)
     lately = _LATELY.setdefault(database, {})
     before = lately.pop(asked, None)
     is_behind = _keep_up(database, workflow)
     with database.reading() as session:
-        found = _read(session, workflow, who, before, span=span, most=most)
+        found = _read(session, workflow, who, before, span=span, is_whole=is_whole)
     if is_behind:
         return replace(found.known, is_behind=True)
     while len(lately) >= AT_HAND:
@@ -173,6 +173,11 @@ def _keep_up(database: Database, workflow: Workflow) -> bool:
             break
     with database.reading() as session:
         return _is_far_behind(session, workflow)
+
+
+def forget(database: Database) -> None:
+    """Have nothing at hand of what was read lately."""
+    _LATELY.pop(database, None)
 
 
 def keep_reviews(database: Database) -> None:
@@ -201,7 +206,7 @@ def _read(
     before: _AtHand | None,
     *,
     span: Span,
-    most: int | None,
+    is_whole: bool,
 ) -> _AtHand:
     now, grown, until = database_now(session), newest(session), keeping.until(session, workflow)
     if until is None or not until.is_whole:
@@ -212,22 +217,20 @@ def _read(
     if is_at_hand:
         closed = before.closed
     else:
-        since, most = _read_from(session, workflow, span, most, now)
-        closed = _closed(session, workflow, who, since=since, most=most)
+        since = None if is_whole else _read_from(session, workflow, span, now)
+        closed = _closed(session, workflow, who, since=since, is_whole=is_whole or span.is_newest)
     some = touched(session, workflow.id, until.tips, between=(until.as_of, now))
     lately = reports.rows(session, workflow, now, within=who, only=replace(some, and_open=True))
     return _AtHand(grown, until.stamp, closed, _together(session, workflow, closed, lately, some, now))
 
 
-def _read_from(
-    session: Session, workflow: Workflow, span: Span, most: int | None, now: datetime
-) -> tuple[date | None, int | None]:
-    """The day from which on closed reviews are read, and of how many a sample is."""
+def _read_from(session: Session, workflow: Workflow, span: Span, now: datetime) -> date | None:
+    """The day from which on closed reviews are read; None: from the first on."""
     if span.is_newest:
-        return kept_reviews.newest_weeks(session, workflow.id, most=most or kept_reviews.MOST), None
-    if span.days is None or most is None or kept_reviews.count(session, workflow.id) <= most:
-        return None, most
-    return (now - timedelta(days=span.days)).astimezone(workflow.policy.zone).date(), most
+        return kept_reviews.newest_weeks(session, workflow.id)
+    if span.days is None or kept_reviews.count(session, workflow.id) <= kept_reviews.MOST:
+        return None
+    return (now - timedelta(days=span.days)).astimezone(workflow.policy.zone).date()
 
 
 def _together(
@@ -250,13 +253,15 @@ def _together(
 
 
 def _closed(
-    session: Session, workflow: Workflow, who: Principal | None, *, since: date | None, most: int | None
+    session: Session, workflow: Workflow, who: Principal | None, *, since: date | None, is_whole: bool
 ) -> _Closed:
-    kept = kept_reviews.read(session, workflow.id, since=since, most=most)
+    kept = kept_reviews.read(session, workflow.id, since=since, is_whole=is_whole)
     paths = None if who is None else _paths(who, workflow.id)
     rows = kept.rows if paths is None else kept.rows[kept.rows["path"].fillna("").str.startswith(paths)]
     rows = rows.reset_index(drop=True)
-    return _Closed(reports.presented(session, workflow, rows), rows["past"], kept.lowest, kept.of)
+    return _Closed(
+        reports.presented(session, workflow, rows), rows["past"], kept.lowest, kept.of if paths is None else 0
+    )
 
 
 def _paths(who: Principal, workflow_id: int) -> tuple[str, ...] | None:

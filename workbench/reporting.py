@@ -78,7 +78,7 @@ def report(
     """
     if by is not None and name in BY_WEEK:
         raise ReportHasNoGroups(name)
-    known = read(database, person_id=person_id, workflow_key=workflow_key, as_of=as_of, most=None)
+    known = read(database, person_id=person_id, workflow_key=workflow_key, as_of=as_of, is_whole=True)
     groups = None if by is None else group_by(known, by, week_of=_WEEK_OF.get(name, "created_at"))
     return Report(name, workflow_key, known.as_of, rows_of(_MEASURES[name](known, groups, clock)))
 

@@ -135,7 +135,8 @@ def test_one_in_four_series_is_in_a_stratum_above_another():
         assert abs(np.mean(kept_reviews.strata_of(some) >= 1) - 0.25) < 0.035
 
 
-def test_of_too_many_reviews_those_of_some_series_are_read_and_every_open_one(house):
+def test_of_too_many_reviews_those_of_some_series_are_read_and_every_open_one(house, monkeypatch):
+    monkeypatch.setattr(kept_reviews, "MOST", 100)
     made, waiting = {}, []
     for number in range(40):
         key = f"series {number}"
@@ -144,8 +145,8 @@ def test_of_too_many_reviews_those_of_some_series_are_read_and_every_open_one(ho
         waiting.append(house.item(series_id=of))
     keep(house)
 
-    found = known_reviews.read_now(house.database, house.workflow, most=100)
-    whole = known_reviews.read_now(house.database, house.workflow, most=None)
+    found = known_reviews.read_now(house.database, house.workflow)
+    whole = known_reviews.read_now(house.database, house.workflow, is_whole=True)
 
     drawn = set(found.table["series"])
     assert (found.one_in, found.of) == (4, 200)
@@ -157,15 +158,17 @@ def test_of_too_many_reviews_those_of_some_series_are_read_and_every_open_one(ho
     assert found.table["item"].is_unique
 
 
-def test_the_newest_weeks_are_read_whole(house):
+def test_the_newest_weeks_are_read_whole(house, monkeypatch):
+    monkeypatch.setattr(kept_reviews, "MOST", 10)
     for day in range(30):
         decided(house, at=LONG_AGO + timedelta(days=day))
     keep(house)
 
     with house.database.reading() as session:
-        first = kept_reviews.newest_weeks(session, house.workflow.id, most=10)
-        found = kept_reviews.read(session, house.workflow.id, since=first, most=None)
-        assert kept_reviews.newest_weeks(session, house.workflow.id, most=31) is None
+        first = kept_reviews.newest_weeks(session, house.workflow.id)
+        found = kept_reviews.read(session, house.workflow.id, since=first, is_whole=True)
+        monkeypatch.setattr(kept_reviews, "MOST", 31)
+        assert kept_reviews.newest_weeks(session, house.workflow.id) is None
 
     zone = house.workflow.policy.zone
     days = found.rows["decided_at"].dt.tz_convert(zone).dt.date
