@@ -93,7 +93,7 @@ def read(database: Database, *, person_id: int, workflow_key: str, as_of: dateti
 
 
 def read_whole(database: Database, workflow: Workflow) -> Reviews:
-    """Every review of a workflow as of now, beyond anybody's scope: to compare with, and never to be shown."""
+    """Every review of a workflow as of now, beyond anybody's scope: for what is about all of it, never to be listed."""
     anybody = Principal(0, "", (Grant(Role.AUDITOR, workflow.id),))
     with database.reading() as session:
         return _read_lately(session, database, workflow, anybody)

@@ -51,7 +51,7 @@ def test_a_passed_threshold_raises_one_alert_with_its_owner_and_when_it_is_due(d
 
     found = the_only(database, olga, workflow)
     assert again == []
-    assert found.sentence == "Items past their deadline: 3 items, above the limit of 1 items."
+    assert found.sentence == "Items past their deadline: 3 items, above the limit of 1 item."
     assert found.owner == "o@example.com"
     assert timedelta(hours=8) <= found.due_at - found.raised_at <= timedelta(days=5)
 
@@ -138,14 +138,40 @@ def alerts_page() -> None:
     import streamlit as st
 
     from storage import people, workflows
-    from workbench.alert_parts import alert_list, thresholds
+    from workbench.alert_parts import alert_list
     from workbench.session import database
 
     with database().reading() as session:
         user = people.principal(session, st.session_state["person_id"])
         (workflow,) = workflows.all(session)
     alert_list(user, database(), workflow)
-    thresholds(workflow)
+
+
+def test_the_page_says_whether_it_is_still_so_and_who_answers(database, workflow, raised, open_as):
+    ada = a_person(database, "Ada", Role.REVIEWER)
+    with database.writing() as session:
+        session.execute(update(alerts).values(due_at=database_now(session) - timedelta(hours=1)))
+
+    at = open_as(alerts_page, ada)
+
+    assert not at.exception
+    words = [element.value.replace("\\", "") for element in (*at.markdown, *at.caption)]
+    assert "Now: 0 items, no longer past its limit." in words
+    assert "A manager or the workflow's owner answers alerts." in words
+    assert any("late: was to be explained by" in said for said in words)
+    assert [button.label for button in at.button] == ["See the figures"]
+    table = at.table[0].value
+    assert table.loc["Items past their deadline"].tolist() == ["0 items", "not above 1 item", "8 h"]
+
+
+def test_the_page_says_that_it_is_still_so(database, workflow, olga, raised, open_as):
+    bring_in(database, workflow, forecasts(3))
+    with database.writing() as session:
+        session.execute(update(items).values(due_at=items.c.created_at))
+
+    at = open_as(alerts_page, olga)
+
+    assert "Now: 3 items, still past its limit." in [element.value.replace("\\", "") for element in at.markdown]
 
 
 def test_the_page_shows_what_was_said_as_text_and_closes_what_was_explained(
