@@ -32,7 +32,7 @@ st.markdown(oversight.pace(decided))
 rates_before_the_deadline(decided)
 
 st.subheader("What do tests of review say?")
-lines(oversight.tested_lines(decided, caught, twice), key="tests-of-review")
+lines(oversight.tested_lines(decided, caught, twice), key="tests-of-review", gather=True)
 
 st.subheader("Do people's decisions differ more than their items?")
 people(user, known)

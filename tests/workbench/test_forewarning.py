@@ -23,6 +23,7 @@ from tests.workbench.made_team import NAMES, STANDS_OUT, a_team, compared_by, tu
 from workbench import watching
 from workbench.actions.forewarning import comment_on_own, keep_notices
 from workbench.actions.notifying import unseen
+from workbench.screens.oversight import own_answer
 
 MARKUP = "![x](https://elsewhere.example/x.png)"
 
@@ -213,14 +214,30 @@ def test_the_person_sees_what_stands_out_until_when_they_are_alone_and_comments(
 
     at = open_as(people_page, team.ids[STANDS_OUT])
     assert not at.exception
-    assert "Your figures stand out in 2 questions" in words_of(at)
-    assert "Nobody else sees that before" in words_of(at)
+    said = words_of(at).replace("\\", "")
+    assert "stand out in 2 of the five questions: Do people differ from the AI? Do reasons explain? Nobody else" in said
+    assert "Nobody else sees that under your name before" in said
     at.text_area[0].set_value(MARKUP)
     at.button[0].click().run()
 
     assert at.text_area[0].value == MARKUP
     assert "Yours alone to change" in words_of(at)
     assert [row.body for row in all_of(team, figure_comments)] == [MARKUP]
+
+
+@pytest.mark.parametrize(
+    ("days_ago", "said"),
+    [
+        (None, "Nobody else sees that under your name. You will be told before anybody can."),
+        (8, "Since today, who assigns the work here may look closer, and each look is recorded."),
+    ],
+)
+def test_ones_own_page_says_who_may_see_it(team, days_ago, said):
+    if days_ago is not None:
+        was_told(team, days_ago=days_ago)
+
+    assert own_answer(compared_by(team, STANDS_OUT).own, until="today").endswith(said)
+    assert own_answer(compared_by(team, "Person 1").own, until="").startswith("Nothing stands out in two different")
 
 
 def test_whoever_looks_closer_sees_the_words_as_text_beside_the_figures_and_no_name_before(team, open_as):

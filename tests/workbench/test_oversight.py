@@ -241,6 +241,19 @@ def test_human_first_items_tell_weight_and_reliance():
     assert own.sentence.startswith("People kept their own value in 100.0%")
 
 
+def test_tests_of_review_that_cannot_be_told_yet_stand_in_one_line():
+    lines = oversight.tested_lines(known_of(), pd.Series([True] * 30, dtype=bool), ONCE)
+
+    said = oversight.told(lines, gather=True)
+
+    assert [text.split(":")[0] for text in said] == [
+        "**Check items**",
+        "**Can't tell yet**, with so many of the items needed",
+    ]
+    assert "Second reviews (0 of 30), Weight of the AI's value (0 of 20)" in said[1]
+    assert len(oversight.told(lines, gather=False)) == len(lines)
+
+
 def test_checks_that_were_met_are_read_for_who_may_see_analytics(database: Database):
     house = House(database)
     auditor, machine = a_person(database, "Aud", Role.AUDITOR), a_person(database, "Machine", Role.INTEGRATOR)

@@ -63,8 +63,8 @@ def _tell(session: Session, workflow: Workflow, person_id: int) -> None:
     notice = advance_notices.give(session, workflow.id, person_id)
     sentence = (
         f"{workflow.title}: your figures stand out in two questions or more. For {DAYS} days, until "
-        f"{notice.open_to_others_at:%-d %B %Y, %H:%M} UTC, nobody else sees that. Oversight shows them, and you can "
-        "write a comment beside them."
+        f"{notice.open_to_others_at:%-d %B %Y, %H:%M} UTC, nobody else sees that under your name. Oversight shows "
+        "them, and you can write a comment beside them."
     )
     notifications.notify(session, [person_id], workflow.id, News.FIGURES, sentence, by=None)
     _record(session, "notice.given", workflow, notice.id)

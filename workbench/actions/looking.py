@@ -74,6 +74,7 @@ class Own:
 
     person: Person
     notice: AdvanceNotice | None  #: None: nothing stands out
+    is_alone: bool  #: nobody else may look closer yet
     comment: FigureComment | None
 
 
@@ -124,7 +125,7 @@ def compare(database: Database, *, user: Principal, known: Reviews) -> Compared 
     with database.reading() as session:
         accounts = accounts_by_name(session)
         free = {notice.person_id for notice in advance_notices.run_out(session, known.workflow.id)}
-        own = _own(session, user, known.workflow, accounts, everybody)
+        own = _own(session, user, known.workflow, accounts, everybody, free)
     return Compared(
         everybody=[person for person in everybody if person.reviewer in inside],
         stand_out=[
@@ -197,10 +198,20 @@ def _deciding_in(known: Reviews) -> set[str]:
 
 
 def _own(
-    session: Session, user: Principal, workflow: Workflow, accounts: dict[str, list[int]], everybody: list[Person]
+    session: Session,
+    user: Principal,
+    workflow: Workflow,
+    accounts: dict[str, list[int]],
+    everybody: list[Person],
+    free: set[int],
 ) -> Own | None:
     mine = next((person for person in everybody if person.reviewer == user.name), None)
     if mine is None or accounts.get(user.name) != [user.person_id]:
         return None
     notices = {notice.person_id: notice for notice in advance_notices.standing(session, workflow.id)}
-    return Own(mine, notices.get(user.person_id), figure_comments.of(session, workflow.id, user.person_id))
+    return Own(
+        person=mine,
+        notice=notices.get(user.person_id),
+        is_alone=user.person_id not in free,
+        comment=figure_comments.of(session, workflow.id, user.person_id),
+    )

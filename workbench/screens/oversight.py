@@ -161,6 +161,14 @@ def _half(row: pd.Series) -> str:
     return "most" if row["low"] > 0.5 else "fewer than half" if row["high"] < 0.5 else "about half"
 
 
+def told(lines: list[Line], *, gather: bool) -> list[str]:
+    """The lines as Markdown, each with its topic; ``gather`` puts all that cannot be told yet into the last."""
+    shown = [line for line in lines if not gather or line.n >= line.needed]
+    rest = [f"{line.topic} ({line.n:,} of {line.needed})" for line in lines if line not in shown]
+    said = [f"**{line.topic}**{'' if line.topic.endswith('?') else ':'} {line.sentence}" for line in shown]
+    return [*said, *([f"**Can't tell yet**, with so many of the items needed: {', '.join(rest)}."] if rest else [])]
+
+
 def table_of(lines: list[Line]) -> pd.DataFrame:
     """The lines with their figures: ``topic, sentence, n, value, low, high, state``."""
     shown = ("topic", "sentence", "n", "value", "low", "high", "state")
@@ -314,14 +322,14 @@ def own_answer(own: Own, *, until: str) -> str:
     """What somebody's own figures say, and who sees that. ``until``: when their days alone end, in their own zone."""
     if not own.person.may_be_named:
         return "Nothing stands out in two different questions. Nobody else sees your figures under your name."
-    asked = " and ".join(ASKED[question].rstrip("?").lower() for question in own.person.questions)
-    said = f"Your figures stand out in {len(own.person.questions)} questions: {asked}."
+    asked = " ".join(ASKED[question] for question in own.person.questions)
+    said = f"Your figures stand out in {len(own.person.questions)} of the five questions: {asked}"
+    later = "who assigns the work here may look closer, and each look is recorded."
     if own.notice is None:
-        return f"{said} Nobody else sees that. You will be told before anybody can."
-    return (
-        f"{said} Nobody else sees that before {until}. From then on, who assigns the work here may look closer; each "
-        "look is recorded."
-    )
+        return f"{said} Nobody else sees that under your name. You will be told before anybody can."
+    if own.is_alone:
+        return f"{said} Nobody else sees that under your name before {until}. From then on, {later}"
+    return f"{said} Since {until}, {later}"
 
 
 def unlabelled(counts: pd.DataFrame) -> Funnel:

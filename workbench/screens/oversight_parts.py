@@ -79,11 +79,9 @@ and the data protection assessed.
 """
 
 
-def lines(found: list[Line], *, key: str) -> None:
-    """Each line with its topic, and the table behind."""
-    st.markdown(
-        "\n".join(f"- **{line.topic}**{'' if line.topic.endswith('?') else ':'} {line.sentence}" for line in found)
-    )
+def lines(found: list[Line], *, key: str, gather: bool = False) -> None:
+    """Each line with its topic, and the table behind. ``gather``: what cannot be told yet stands in one line."""
+    st.markdown("\n".join(f"- {said}" for said in oversight.told(found, gather=gather)))
     table_with_download(oversight.table_of(found), key=key, columns=LINES)
 
 
