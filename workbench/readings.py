@@ -32,9 +32,10 @@ def watched_now(database: Database, *, person_id: int, workflow: Workflow) -> di
         NotAllowed: the person may not see analytics in it.
     """
     with database.reading() as session:
-        people.principal(session, person_id).require(Task.SEE_ANALYTICS, workflow.id)
+        user = people.principal(session, person_id)
+        user.require(Task.SEE_ANALYTICS, workflow.id)
     wanted = [rule.measure for rule in workflow.policy.alerts]
-    return read_all(analytics.read_whole(database, workflow), wanted) if wanted else {}
+    return read_all(analytics.read_whole(database, workflow, user=user), wanted) if wanted else {}
 
 
 def read_all(known: Reviews, wanted: list[Watched]) -> dict[Watched, Reading | None]:

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, update
 from streamlit.testing.v1 import AppTest
 
-from review_queue.alerting import Reading, Watched
+from review_queue.alerting import Reading, Watched, passed
 from review_queue.errors import AlertRefused, NotAllowed
 from review_queue.notices import News
 from review_queue.roles import Role
@@ -18,6 +18,7 @@ from storage.tables import alerts, audit_events, items, notifications
 from tests.builders import a_person, a_workflow, bring_in, forecasts
 from workbench import watching
 from workbench.actions import alerting
+from workbench.readings import watched_now
 from workbench.settings import settings
 
 MARKUP = "![x](https://elsewhere.example/x.png)"
@@ -131,6 +132,25 @@ def test_the_server_looks_at_what_is_watched_and_not_again_for_a_while(database,
     assert watching.watch(database, looked_at) == []  # a quarter of an hour has not passed
     looked_at.clear()
     assert len(watching.watch(database, looked_at)) == 1
+
+
+def test_before_anything_came_in_nothing_that_can_be_watched_is_past_a_limit(database):
+    every = [{"measure": kind.value, "above": 0.5} for kind in Watched]
+    workflow = a_workflow(database, alerts=every)
+    mara = a_person(database, "Mara", Role.MANAGER)
+
+    now = watched_now(database, person_id=mara, workflow=workflow)
+
+    assert set(now) == set(Watched)
+    assert [rule.measure for rule in workflow.policy.alerts if passed(rule, now[rule.measure]) is not None] == []
+    assert watching.watch(database, {}) == []
+
+
+def test_what_is_measured_now_is_for_those_who_may_see_analytics(database, workflow):
+    machine = a_person(database, "Machine", Role.INTEGRATOR)
+
+    with pytest.raises(NotAllowed):
+        watched_now(database, person_id=machine, workflow=workflow)
 
 
 def alerts_page() -> None:

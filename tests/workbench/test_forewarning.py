@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -132,6 +133,14 @@ def test_who_cannot_see_their_own_figures_is_not_told(team, who):
             people.revoke(session, team.ids[STANDS_OUT], Role.REVIEWER)
 
     assert keep_notices(team.database, team.workflow, [STANDS_OUT]) == []
+
+
+def test_several_servers_that_look_at_once_tell_once(team):
+    with ThreadPoolExecutor(4) as servers:
+        told = list(servers.map(lambda _: keep_notices(team.database, team.workflow, [STANDS_OUT]), range(4)))
+
+    assert sorted(told) == [[], [], [], [team.ids[STANDS_OUT]]]
+    assert len(all_of(team, notifications)) == len(all_of(team, advance_notices)) == 1
 
 
 def test_one_person_has_one_standing_notice_whatever_several_servers_see(team):

@@ -371,6 +371,7 @@ def test_nobody_who_does_not_stand_out_can_be_looked_at(team):
             look(team, reviewer=name)
 
     assert looks(team) == []
+    assert compared_by(team).stand_out == []
 
 
 def test_names_are_not_for_colleagues_nor_for_who_may_not_see_analytics(team):

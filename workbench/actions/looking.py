@@ -120,7 +120,7 @@ def compare(database: Database, *, user: Principal, known: Reviews) -> Compared 
     """
     if not known.workflow.policy.person_level:
         return None
-    everybody = people_compared(_whole(database, user, known))
+    everybody = people_compared(analytics.read_whole(database, known.workflow, user=user))
     inside = _deciding_in(known)
     with database.reading() as session:
         accounts = accounts_by_name(session)
@@ -150,8 +150,9 @@ def look_closer(database: Database, *, person_id: int, workflow: Workflow, revie
     known = analytics.read(database, person_id=person_id, workflow_key=workflow.key)
     with database.reading() as session:
         user = people.principal(session, person_id)
-    everybody = people_compared(_whole(database, user, known)) if reviewer in _deciding_in(known) else []
-    person = next((one for one in everybody if one.reviewer == reviewer), None)
+    everybody = people_compared(analytics.read_whole(database, workflow, user=user))
+    inside = _deciding_in(known)
+    person = next((one for one in everybody if one.reviewer == reviewer and reviewer in inside), None)
     with database.writing() as session:
         who = people.principal(session, person_id)
         who.require(Task.SEE_ANALYTICS, workflow.id)
@@ -183,13 +184,6 @@ def accounts_by_name(session: Session) -> dict[str, list[int]]:
 
 def _is_free(accounts: list[int], free: Iterable[int]) -> bool:
     return len(accounts) == 1 and accounts[0] in free
-
-
-def _whole(database: Database, user: Principal, known: Reviews) -> Reviews:
-    """All that was decided, of which a person in one segment sees a part only."""
-    grants = user.grants_for(Task.SEE_ANALYTICS, known.workflow.id)
-    is_whole = any(grant.segment_path is None for grant in grants)
-    return known if is_whole else analytics.read_whole(database, known.workflow)
 
 
 def _deciding_in(known: Reviews) -> set[str]:
