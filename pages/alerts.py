@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from workbench.alert_parts import alert_list, thresholds
+from workbench.alert_parts import alert_list
 from workbench.session import choose_workflow, database, require_user
 
 user = require_user()
@@ -12,4 +12,3 @@ if workflow is None:
     st.stop()
 
 alert_list(user, database(), workflow)
-thresholds(workflow)

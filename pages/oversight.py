@@ -3,13 +3,11 @@
 import streamlit as st
 
 from workbench import analytics
-from workbench.actions.looking import people_compared
 from workbench.analytics_parts import filter_row, in_a_row, reviews_of
 from workbench.screens import oversight
 from workbench.screens.oversight_parts import (
     how_to_read,
     lines,
-    own_figures,
     people,
     rates_before_the_deadline,
     rates_by_gap,
@@ -25,7 +23,6 @@ caught = analytics.checks_caught(database(), known, person_id=user.person_id)
 twice = analytics.second_looks(database(), known, person_id=user.person_id)
 every = in_a_row(user, known)
 row = wanted.of(every).since(wanted.days, column="decided_at")
-compared = people_compared(every)
 
 st.subheader("Is review real, or a rubber stamp?")
 st.markdown(f"**{oversight.answer(decided)}**")
@@ -37,9 +34,8 @@ st.markdown(oversight.pace(row))
 rates_before_the_deadline(decided)
 
 st.subheader("What do tests of review say?")
-lines(oversight.tested_lines(decided, caught, twice), key="tests-of-review")
+lines(oversight.tested_lines(decided, caught, twice), key="tests-of-review", gather=True)
 
 st.subheader("Do people's decisions differ more than their items?")
-own_figures(user, compared)
-people(user, known, compared)
+people(user, known)
 how_to_read()

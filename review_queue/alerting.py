@@ -95,10 +95,15 @@ def sentence(rule: AlertRule, reading: Reading, limit: float) -> str:
     """What is said of a threshold that was passed."""
     kind = KINDS[rule.measure]
     side = "above" if reading.value > limit else "below"
-    spread = ""
-    if reading.low != reading.high:
-        spread = f" (95 % interval {in_unit(reading.low, kind)} to {in_unit(reading.high, kind)}, n = {reading.n:,})"
-    return f"{kind.title}: {in_unit(reading.value, kind)}{spread}, {side} the limit of {in_unit(limit, kind)}."
+    return f"{kind.title}: {measured(reading, kind)}, {side} the limit of {in_unit(limit, kind)}."
+
+
+def measured(reading: Reading, kind: Kind) -> str:
+    """A reading with its unit, and its interval where it has one."""
+    value = in_unit(reading.value, kind)
+    if reading.low == reading.high:
+        return value
+    return f"{value} (95 % interval {in_unit(reading.low, kind)} to {in_unit(reading.high, kind)}, n = {reading.n:,})"
 
 
 def in_unit(value: float, kind: Kind) -> str:
@@ -107,4 +112,5 @@ def in_unit(value: float, kind: Kind) -> str:
         return f"{100 * value:.1f} %"
     if not kind.unit and value > LARGEST_TOLD:
         return f"over {LARGEST_TOLD:,}"
-    return f"{value:,.0f} {kind.unit}".rstrip()
+    unit = kind.unit.rstrip("s") if f"{value:,.0f}" == "1" else kind.unit
+    return f"{value:,.0f} {unit}".rstrip()

@@ -157,6 +157,18 @@ class NoteRefused(ReviewError):
     code = "NOTE_REFUSED"
 
 
+class PeopleNotCompared(ReviewError):
+    """The policy does not allow figures about single people."""
+
+    code = "PEOPLE_NOT_COMPARED"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "People are not compared in this workflow. Its owner can turn that on with `person_level` in the "
+            "workflow's file, once the people concerned have been told."
+        )
+
+
 class PreferencesRefused(ReviewError):
     """Reminders that cannot be sent as asked."""
 

@@ -18,3 +18,4 @@ class News(StrEnum):
     LOCKED = "locked"  #: a period of theirs was closed
     SUBMISSION_WITHDRAWN = "submission_withdrawn"  #: what they stood by is no longer submitted
     ALERT = "alert"  #: a threshold of a workflow that is theirs was passed
+    FIGURES = "figures"  #: their own figures stand out; nobody else sees it for seven days

@@ -76,6 +76,8 @@ class Policy(BaseModel):
     second_review_above: Annotated[float, Field(ge=0)] | None = None  #: final values, in money, beyond this: always
     human_first_share: Annotated[float, Field(ge=0, le=1)] = 0  #: of flagged items: decided human first
     check_share: Annotated[float, Field(ge=0, le=0.2)] = 0  #: of items taken up: a known-wrong AI value first
+    #: Whether people's decisions are compared, each seen by the person first; off until the owner turns it on.
+    person_level: bool = False
     #: Width of the AI's interval as a share of its value, and age of its value, beyond which it is not shown.
     withhold_width: Annotated[float, Field(gt=0)] | None = None
     withhold_after_days: Annotated[float, Field(gt=0)] | None = None

@@ -21,11 +21,13 @@ from storage import bulk
 from storage.people import DEMO
 from storage.tables import (
     actuals,
+    advance_notices,
     audit_events,
     comments,
     cycles,
     decisions,
     evidence_views,
+    figure_comments,
     forecasts,
     grants,
     items,
@@ -80,6 +82,8 @@ class Simulation:
     reasons: pd.DataFrame  #: ``decision``, ``subject`` (of who noted what became of it)
     evidence: pd.DataFrame  #: ``item``, ``subject``
     comments: pd.DataFrame  #: ``item``, ``subject``
+    advance_notices: pd.DataFrame  #: ``subject``
+    figure_comments: pd.DataFrame  #: ``subject``
 
 
 def require_empty(session: Session) -> None:
@@ -120,6 +124,8 @@ def add_rows(session: Session, simulation: Simulation, *, workflow_id: int, pers
     _insert(session, reasons, _with_people(given.drop(columns="decision"), person_ids, "outcome_by"))
     _insert(session, evidence_views, _located(simulation.evidence, item_ids, person_ids, "person_id"))
     _insert(session, comments, _located(simulation.comments, item_ids, person_ids, "author_id"))
+    for table, told in ((advance_notices, simulation.advance_notices), (figure_comments, simulation.figure_comments)):
+        _insert(session, table, _with_people(told, person_ids, "person_id").assign(workflow_id=workflow_id))
     _tell(session, simulation, workflow_id, made)
 
 

@@ -922,6 +922,35 @@ pulses = Table(  # a reviewer's answer to one question, at most once a month
     CheckConstraint("answer BETWEEN 1 AND 5", name="answer"),
 )
 
+advance_notices = Table(  # somebody's figures stand out, and they were told: the days in which they alone see it
+    "advance_notices",
+    metadata,
+    _id(),
+    _ref("workflow_id", "workflows"),
+    _ref("person_id", "people"),
+    _at("given_at"),
+    _at("ended_at", nullable=True),  # the figures no longer stood out; when they do again, a new notice is given
+)
+Index(  # one at a time, whatever several servers see at once
+    "uq_advance_notices_standing",
+    advance_notices.c.workflow_id,
+    advance_notices.c.person_id,
+    unique=True,
+    sqlite_where=advance_notices.c.ended_at.is_(None),
+    postgresql_where=advance_notices.c.ended_at.is_(None),
+)
+
+figure_comments = Table(  # what somebody says of their own figures; the newest stands, an empty one takes it back
+    "figure_comments",
+    metadata,
+    _id(),
+    _ref("workflow_id", "workflows"),
+    _ref("person_id", "people"),
+    Column("body", Text, nullable=False),
+    _at("written_at"),
+)
+Index("ix_figure_comments_person", figure_comments.c.workflow_id, figure_comments.c.person_id, figure_comments.c.id)
+
 happenings = Table(  # what else changed, to be read beside before and after
     "happenings",
     metadata,

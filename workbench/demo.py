@@ -35,6 +35,7 @@ from workbench.demo_world import (
     NOTES,
     OWNER,
     OWNER_EMAIL,
+    REJECTER_COMMENT,
     SALESPEOPLE,
     TEXTS,
     Habit,
@@ -182,6 +183,8 @@ def rows_of(story: Story, seed: int) -> Simulation:
         reasons=reasons,
         evidence=_evidence_rows(story),
         comments=_comment_rows(story, rng),
+        advance_notices=_notice_rows(story),
+        figure_comments=_figure_comment_rows(story),
     )
 
 
@@ -545,6 +548,30 @@ def _comment_rows(story: Story, rng: np.random.Generator) -> pd.DataFrame:
             "created_at": passed["decided_at"].reset_index(drop=True),
         }
     )
+
+
+def _notice_rows(story: Story) -> pd.DataFrame:
+    """Whoever does not review as the others do was told, and has had their days to see it alone."""
+    told = [one.name for one in story.world.reviewers if one.habit is not Habit.FINE]
+    return pd.DataFrame(
+        {"subject": [subject_of(name) for name in told], "given_at": _days_ago(story, story.world.noticed_days_ago)}
+    )
+
+
+def _figure_comment_rows(story: Story) -> pd.DataFrame:
+    """What the one who rejects everything says of it."""
+    said = [one.name for one in story.world.reviewers if one.habit is Habit.REJECTS_ALL]
+    return pd.DataFrame(
+        {
+            "subject": [subject_of(name) for name in said],
+            "body": REJECTER_COMMENT,
+            "written_at": _days_ago(story, story.world.noticed_days_ago - 1),
+        }
+    )
+
+
+def _days_ago(story: Story, days: int) -> pd.Timestamp:
+    return pd.Timestamp(story.time.now).tz_convert("UTC").floor("ms") - pd.Timedelta(days=days)
 
 
 # --- small things ---------------------------------------------------------------------------------------------------

@@ -177,6 +177,9 @@ class World:
     burst_override: float = 0.25  #: times the usual chance of an override
     burst_seconds: tuple[float, float] = (4.0, 12.0)  #: from one decision to the next
 
+    # planted: those who do not review as the others do were told so long ago, and others may look closer
+    noticed_days_ago: int = 9
+
     @property
     def cycles(self) -> int:
         """Past cycles and the present one."""
@@ -203,6 +206,7 @@ class World:
                 weak_at="It sees no contracts, campaigns, prices or stock-outs, and learns late of lost accounts.",
                 override_when="You know of something that has not happened before, with a date and somebody to ask.",
             ),
+            person_level=True,
             alerts=(
                 AlertRule(measure=Watched.OVERDUE, above=10),
                 AlertRule(measure=Watched.AI_EVIDENCE, above=100),
@@ -279,6 +283,10 @@ TEXTS: dict[str, tuple[str, ...]] = {
 }
 #: The one text of the reviewer who does not look.
 IGNORER_TEXT = "Adjusted based on experience."
+#: What the reviewer who rejects everything says of their own figures.
+REJECTER_COMMENT = (
+    "Iberia changed its price lists twice this year, and the AI does not see prices. I correct nearly all it says."
+)
 NOTES = {
     "escalate": "Above what I can commit for {account}; please decide.",
     "defer": "Waiting for the call with {account}.",

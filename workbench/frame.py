@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from review_queue.errors import ReviewError
+from review_queue.notices import News
 from review_queue.roles import Principal
 from storage.notifications import Notification, Unseen
 from workbench import keys, session
@@ -12,6 +13,9 @@ from workbench.actions import notifying
 from workbench.lists import open_review
 from workbench.navigation import PAGES
 from workbench.parts import local_time, plain, untrusted_text
+
+#: What is not about an item → the page that says more of it; of the rest My desk does.
+TOLD_OF_ON = {News.ALERT: "alerts.py", News.FIGURES: "oversight.py"}
 
 
 def sidebar(user: Principal) -> None:
@@ -58,7 +62,8 @@ def _line(user: Principal, one: Notification) -> None:
 def _open(one: Notification) -> None:
     if one.item_id is not None:
         open_review(one.item_id)
-    st.switch_page(PAGES / "my_desk.py", query_params={"workflow": one.workflow_key})
+    page = TOLD_OF_ON.get(one.kind, "my_desk.py")
+    st.switch_page(PAGES / page, query_params={"workflow": one.workflow_key})
 
 
 def _mark(person_id: int, which: list[int] | None) -> None:

@@ -13,11 +13,28 @@ from review_queue.measures.coverage import coverage
 from review_queue.measures.latency import durations, percentiles
 from review_queue.measures.overrides import overrides
 from review_queue.measures.skill import skill_path
-from workbench.known_reviews import Reviews
+from review_queue.roles import Task
+from storage import people
+from storage.engine import Database
+from storage.workflows import Workflow
+from workbench.known_reviews import Reviews, read_now
 
 WEEKS = timedelta(weeks=4)  #: how far back what is happening now goes
 RATE_FROM = 60  #: decisions from which an override rate is concluded from (METHODS 9)
 ENOUGH = "enough"
+
+
+def watched_now(database: Database, *, person_id: int, workflow: Workflow) -> dict[Watched, Reading | None]:
+    """What the workflow watches as it is now, over all of it, as alerts are raised.
+
+    Raises:
+        NotAllowed: the person may not see analytics in it.
+    """
+    with database.reading() as session:
+        user = people.principal(session, person_id)
+        user.require(Task.SEE_ANALYTICS, workflow.id)
+    wanted = [rule.measure for rule in workflow.policy.alerts]
+    return read_all(read_now(database, workflow), wanted) if wanted else {}
 
 
 def read_all(known: Reviews, wanted: list[Watched]) -> dict[Watched, Reading | None]:

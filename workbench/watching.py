@@ -1,4 +1,4 @@
-"""Watching the thresholds of every workflow that has some, beside the server's other work."""
+"""Watching the thresholds of every workflow, and whose figures stand out, beside the server's other work."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from datetime import datetime, timedelta
 
 from storage import workflows
 from storage.engine import Database, database_now
-from workbench.actions import alerting
-from workbench.known_reviews import read_now
+from storage.workflows import Workflow
+from workbench.actions import alerting, forewarning
+from workbench.actions.looking import people_compared
+from workbench.known_reviews import NEWEST, read_now
 from workbench.readings import read_all
 from workbench.stopping import doors
 
@@ -16,20 +18,34 @@ EVERY = timedelta(minutes=15)
 
 
 def watch(database: Database, looked_at: dict[int, datetime]) -> list[int]:
-    """Raise what is to be raised in each workflow that is due to be looked at; the ids of new alerts.
+    """Raise what is to be raised in each workflow that is due to be looked at, and tell whoever stands out there.
 
     Args:
         looked_at: when each workflow was looked at last, kept up to date here.
+
+    Returns:
+        The ids of new alerts.
     """
     with database.reading() as session:
         now = database_now(session)
-        watched = [workflow for workflow in workflows.all(session) if workflow.policy.alerts]
+        every = workflows.all(session)
     made: list[int] = []
-    for workflow in watched:
+    for workflow in every:
         doors.check()
         if workflow.id in looked_at and now - looked_at[workflow.id] < EVERY:
             continue
-        known = read_now(database, workflow)
-        made += alerting.raise_alerts(database, workflow, read_all(known, [r.measure for r in workflow.policy.alerts]))
+        made += _look_at(database, workflow)
         looked_at[workflow.id] = now
+    return made
+
+
+def _look_at(database: Database, workflow: Workflow) -> list[int]:
+    policy = workflow.policy
+    if not policy.alerts and not policy.person_level:
+        forewarning.keep_notices(database, workflow, [])  # those of a time when people were compared
+        return []
+    known = read_now(database, workflow)
+    made = alerting.raise_alerts(database, workflow, read_all(known, [rule.measure for rule in policy.alerts]))
+    compared = people_compared(read_now(database, workflow, span=NEWEST)) if policy.person_level else []
+    forewarning.keep_notices(database, workflow, [one.reviewer for one in compared if one.may_be_named])
     return made

@@ -225,7 +225,8 @@ def test_an_alert_of_the_simulated_organisation_is_explained_and_closed_by_its_o
     opened.engine.dispose()
     assert len(raised) in (0, 2)  # the server may have looked first
     sign_in(page, simulated, "workflow owner", "/alerts")
-    overdue = page.get_by_test_id("stVerticalBlock").filter(has_text="Items past their deadline").last
+    cards = page.get_by_test_id("stVerticalBlock").filter(has=page.get_by_role("textbox"))
+    overdue = cards.filter(has_text="Items past their deadline").last
     expect(page.get_by_text("Yes: 2 alerts open, 2 alerts without an explanation.")).to_be_visible()
 
     overdue.get_by_role("textbox").fill("Benelux is short of two people until December.")

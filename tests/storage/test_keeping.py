@@ -119,6 +119,20 @@ def test_a_decision_that_was_still_being_written_is_not_missed(house):
     assert kept_items(house) == [slow, quick]
 
 
+def test_a_change_that_nothing_else_tells_of_is_taken_in_each_time(house):
+    """Where the last one is forgotten once it is in, SQLite gives its id to the next."""
+    item = decided(house, at=LONG_AGO)
+    keep(house)
+    for price in (3.0, 4.0, 5.0):
+        with house.database.writing() as session:
+            session.execute(series.update().values(value_per_unit=price))
+            growth.note_changed(session, house.workflow.id, select(series.c.id), column="series_id")
+        keep(house)
+        with house.database.reading() as session:
+            [found] = kept_reviews.read(session, house.workflow.id).rows.to_dict("records")
+        assert (found["item"], found["value_per_unit"]) == (item, price)
+
+
 def test_one_in_four_series_is_in_a_stratum_above_another():
     series = pd.Series(range(1, 100_001))
 

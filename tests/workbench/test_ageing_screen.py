@@ -97,6 +97,19 @@ def test_utilisation_is_worked_out_from_stated_hours_and_says_on_what_it_stands(
     assert "2 who decided in the last 4 weeks; 30 min an item" in said
 
 
+def test_the_threshold_is_set_against_the_hours_that_people_have():
+    flags = {"flagged": True, "u": 2.0, "band": "large", "ai": 10.0, "manual": 30.0}
+    rows = [{**took(24 * number), **flags, "reviewer": f"r{number % 2}"} for number in range(70)]
+    known = known_of(*rows, review_minutes=30, materiality=1.0)
+
+    assert ageing.threshold_answer(known, hours=None) == ""
+    # Two reviewers, a quarter of an hour a day, half an hour an item: 1 a day. 57 items are no older than 8 weeks.
+    said = ageing.threshold_answer(known, hours=0.25)
+    assert said.startswith("At your threshold of 1.28 × usual miss 7.1 a week are flagged (100% of what came in ")
+    assert "for a capacity of 5. Flagging the top 0%, from 2.01 × usual miss on, would give 0 a week" in said
+    assert "There is time for every gap, 7.1 a week." in ageing.threshold_answer(known, hours=1.0)
+
+
 def test_an_item_that_was_put_off_waited_in_three_stages():
     known = known_of(
         {"created_at": day(-9), "started_at": day(-8), "decided_at": day(-1), "state": "decided", "item": 7},

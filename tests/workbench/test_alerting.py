@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, update
 from streamlit.testing.v1 import AppTest
 
-from review_queue.alerting import Reading, Watched
+from review_queue.alerting import Reading, Watched, passed
 from review_queue.errors import AlertRefused, NotAllowed
 from review_queue.notices import News
 from review_queue.roles import Role
@@ -19,6 +19,7 @@ from storage.tables import alerts, audit_events, items, notifications
 from tests.builders import a_person, a_workflow, bring_in, forecasts
 from workbench import watching
 from workbench.actions import alerting
+from workbench.readings import watched_now
 from workbench.settings import settings
 
 MARKUP = "![x](https://elsewhere.example/x.png)"
@@ -52,7 +53,7 @@ def test_a_passed_threshold_raises_one_alert_with_its_owner_and_when_it_is_due(d
 
     found = the_only(database, olga, workflow)
     assert again == []
-    assert found.sentence == "Items past their deadline: 3 items, above the limit of 1 items."
+    assert found.sentence == "Items past their deadline: 3 items, above the limit of 1 item."
     assert found.owner == "o@example.com"
     assert timedelta(hours=8) <= found.due_at - found.raised_at <= timedelta(days=5)
 
@@ -135,19 +136,64 @@ def test_the_server_looks_at_what_is_watched_and_not_again_for_a_while(database,
     assert len(watching.watch(database, looked_at)) == 1
 
 
+def test_before_anything_came_in_nothing_that_can_be_watched_is_past_a_limit(database):
+    every = [{"measure": kind.value, "above": 0.5} for kind in Watched]
+    workflow = a_workflow(database, alerts=every)
+    mara = a_person(database, "Mara", Role.MANAGER)
+
+    now = watched_now(database, person_id=mara, workflow=workflow)
+
+    assert set(now) == set(Watched)
+    assert [rule.measure for rule in workflow.policy.alerts if passed(rule, now[rule.measure]) is not None] == []
+    assert watching.watch(database, {}) == []
+
+
+def test_what_is_measured_now_is_for_those_who_may_see_analytics(database, workflow):
+    machine = a_person(database, "Machine", Role.INTEGRATOR)
+
+    with pytest.raises(NotAllowed):
+        watched_now(database, person_id=machine, workflow=workflow)
+
+
 def alerts_page() -> None:
     """The page below its guard."""
     import streamlit as st
 
     from storage import people, workflows
-    from workbench.alert_parts import alert_list, thresholds
+    from workbench.alert_parts import alert_list
     from workbench.session import database
 
     with database().reading() as session:
         user = people.principal(session, st.session_state["person_id"])
         (workflow,) = workflows.all(session)
     alert_list(user, database(), workflow)
-    thresholds(workflow)
+
+
+def test_the_page_says_whether_it_is_still_so_and_who_answers(database, workflow, raised, open_as):
+    ada = a_person(database, "Ada", Role.REVIEWER)
+    with database.writing() as session:
+        session.execute(update(alerts).values(due_at=database_now(session) - timedelta(hours=1)))
+
+    at = open_as(alerts_page, ada)
+
+    assert not at.exception
+    words = [element.value.replace("\\", "") for element in (*at.markdown, *at.caption)]
+    assert "Now: 0 items, no longer past its limit." in words
+    assert "A manager or the workflow's owner answers alerts." in words
+    assert any("late: was to be explained by" in said for said in words)
+    assert [button.label for button in at.button] == ["See the figures"]
+    table = at.table[0].value
+    assert table.loc["Items past their deadline"].tolist() == ["0 items", "not above 1 item", "8 h"]
+
+
+def test_the_page_says_that_it_is_still_so(database, workflow, olga, raised, open_as):
+    bring_in(database, workflow, forecasts(3))
+    with database.writing() as session:
+        session.execute(update(items).values(due_at=items.c.created_at))
+
+    at = open_as(alerts_page, olga)
+
+    assert "Now: 3 items, still past its limit." in [element.value.replace("\\", "") for element in at.markdown]
 
 
 def test_the_page_shows_what_was_said_as_text_and_closes_what_was_explained(

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pandas as pd
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
-from review_queue.errors import NotAllowed
+from review_queue.errors import NotAllowed, PeopleNotCompared
 from review_queue.measures.overrides import override_funnel
 from review_queue.roles import Role
-from storage import people
+from storage import advance_notices, people
 from storage.engine import Database
-from storage.tables import audit_events, notifications, past_reviews
+from storage.tables import audit_events, notifications
 from tests.builders import a_person
 from tests.house import House
 from tests.review_queue.measures.made_reviews import NOON
 from tests.workbench.made_known import known_of, overridden
+from tests.workbench.made_team import NAMES, STANDS_OUT, a_team, compared_by, known_to, turn_off, was_told
 from workbench import analytics, known_reviews
-from workbench.actions import looking
-from workbench.actions.looking import LookRefused, look_closer, may_look_closer, own_among, people_compared
+from workbench.actions.forewarning import comment_on_own
+from workbench.actions.looking import Compared, Look, LookRefused, look_closer, may_look_closer, people_compared
 from workbench.screens import oversight
 from workbench.screens.overrides_charts import funnel_chart
 from workbench.screens.oversight_charts import rate_by_step
@@ -240,6 +241,19 @@ def test_human_first_items_tell_weight_and_reliance():
     assert own.sentence.startswith("People kept their own value in 100.0%")
 
 
+def test_tests_of_review_that_cannot_be_told_yet_stand_in_one_line():
+    lines = oversight.tested_lines(known_of(), pd.Series([True] * 30, dtype=bool), ONCE)
+
+    said = oversight.told(lines, gather=True)
+
+    assert [text.split(":")[0] for text in said] == [
+        "**Check items**",
+        "**Can't tell yet**, with so many of the items needed",
+    ]
+    assert "Second reviews (0 of 30), Weight of the AI's value (0 of 20)" in said[1]
+    assert len(oversight.told(lines, gather=False)) == len(lines)
+
+
 def test_checks_that_were_met_are_read_for_who_may_see_analytics(database: Database):
     house = House(database)
     auditor, machine = a_person(database, "Aud", Role.AUDITOR), a_person(database, "Machine", Role.INTEGRATOR)
@@ -252,52 +266,13 @@ def test_checks_that_were_met_are_read_for_who_may_see_analytics(database: Datab
 
 # --- people --------------------------------------------------------------------------------------------------------
 
-STANDS_OUT, NAMES = "Person 3", [f"Person {place}" for place in range(10)]
-
 
 @pytest.fixture
 def team(database: Database) -> House:
-    """Ten people with 100 decisions each; one overrides nearly everything, in always the same words."""
-    house, now = House(database), datetime.now(UTC)
-    rows = []
-    for name in NAMES:
-        is_out = name == STANDS_OUT
-        for place in range(100):
-            made = place < (95 if is_out else 12)
-            rows.append(
-                {
-                    "workflow_id": house.workflow.id,
-                    "series_id": house.ids["Victoria cafes"],
-                    "segment_id": house.ids["Victoria"],
-                    "identity_hash": f"{name} {place}",
-                    "content_hash": "x",
-                    "period": "2025-03",
-                    "period_start": NOON.date(),
-                    "created_at": now - timedelta(days=20),
-                    "decided_at": now - timedelta(days=10),
-                    "reviewer": name,
-                    "ai_forecast": 100.0,
-                    "final_forecast": 150.0 if made else 100.0,
-                    "reason_code": "EXPERIENCE" if made else None,
-                    "note": ("It feels too low to me." if is_out else f"{name} heard {'abc'[place % 3] * place}")
-                    if made
-                    else None,
-                    "attributes": {},
-                }
-            )
-    with database.writing() as session:
-        session.execute(insert(past_reviews), rows)
-    for name in NAMES:
-        house.ids[name] = a_person(database, name, Role.REVIEWER)
-    house.ids["manager"] = a_person(database, "Max", Role.MANAGER)
-    return house
+    return a_team(database)
 
 
-def known_to(house: House, person: str = "manager") -> known_reviews.Reviews:
-    return known_reviews.read(house.database, person_id=house.ids[person], workflow_key=house.workflow.key)
-
-
-def look(house: House, person: str = "manager", reviewer: str = STANDS_OUT) -> looking.Person:
+def look(house: House, person: str = "manager", reviewer: str = STANDS_OUT) -> Look:
     return look_closer(house.database, person_id=house.ids[person], workflow=house.workflow, reviewer=reviewer)
 
 
@@ -308,18 +283,45 @@ def looks(house: House) -> list:
 
 
 def test_people_are_counted_and_nobody_is_named(team):
-    compared = people_compared(known_to(team))
+    was_told(team, days_ago=8)
+
+    compared = compared_by(team)
 
     assert oversight.people_answer(compared) == "1 person's decisions are worth a conversation, of 10 people."
-    assert [person.reviewer for person in compared] != NAMES
-    assert {person.reviewer for person in compared} == set(NAMES)
+    assert [person.reviewer for person in compared.everybody] != NAMES
+    assert {person.reviewer for person in compared.everybody} == set(NAMES)
+
+
+@pytest.mark.parametrize("days_ago", [None, 0, 6.99])
+def test_whoever_has_not_had_seven_days_alone_is_not_counted_and_cannot_be_looked_at(team, days_ago):
+    if days_ago is not None:
+        was_told(team, days_ago=days_ago)
+
+    assert (
+        oversight.people_answer(compared_by(team)) == "Nobody's decisions are worth a conversation now, of 10 people."
+    )
+    with pytest.raises(LookRefused, match="and 7 days since the person was told of them"):
+        look(team)
+    assert looks(team) == []
+
+
+def test_after_seven_days_a_look_is_possible_until_the_notice_ends(team):
+    was_told(team, days_ago=7.001)
+    assert look(team).person.reviewer == STANDS_OUT
+
+    with team.database.writing() as session:
+        advance_notices.end(session, [notice.id for notice in advance_notices.standing(session, team.workflow.id)])
+
+    with pytest.raises(LookRefused):
+        look(team)
 
 
 def test_alone_nobody_can_be_compared_and_a_usual_team_has_nobody_to_talk_to(team):
-    compared = [person for person in people_compared(known_to(team)) if person.reviewer != STANDS_OUT]
+    usual = [person for person in people_compared(known_to(team)) if person.reviewer != STANDS_OUT]
 
-    assert oversight.people_answer(compared).startswith("Nobody's decisions stand out in two different questions, of 9")
-    assert oversight.people_answer(compared[:1]) == "Can't tell yet: 1 of 2 people with 20 decisions needed to compare."
+    assert oversight.people_answer(Compared(usual, [], None)).startswith("Nobody's decisions are worth a conversation")
+    alone = oversight.people_answer(Compared(usual[:1], [], None))
+    assert alone == "Can't tell yet: 1 of 2 people with 20 decisions needed to compare."
 
 
 def test_the_dots_and_their_table_hold_no_name(team):
@@ -333,30 +335,47 @@ def test_the_dots_and_their_table_hold_no_name(team):
 
 
 def test_a_closer_look_shows_the_person_benign_explanations_first_and_is_recorded(team):
+    was_told(team, days_ago=8)
     with team.database.reading() as session:
         before = session.execute(select(notifications)).all()
 
-    person = look(team)
+    person = look(team).person
 
     assert (person.reviewer, person.decisions) == (STANDS_OUT, 100)
     assert set(person.questions) >= {"differ", "explain"}
     assert person.account[0].startswith("Easy mix")
     (event,) = looks(team)
     assert (event.actor_id, event.workflow_id) == (team.ids["manager"], team.workflow.id)
-    assert event.details == {"person_id": team.ids[STANDS_OUT], "decisions": 100, "questions": list(person.questions)}
+    told = {"person_id": team.ids[STANDS_OUT], "decisions": 100, "questions": list(person.questions), "comment": None}
+    assert event.details == told
     with team.database.reading() as session:
         assert session.execute(select(notifications)).all() == before
 
 
+def test_whoever_looks_closer_reads_the_persons_own_words_and_which_is_recorded(team):
+    was_told(team, days_ago=8)
+    for body in ("First.", "The AI does not see prices."):
+        comment_on_own(team.database, person_id=team.ids[STANDS_OUT], workflow_id=team.workflow.id, body=body)
+
+    comment = look(team).comment
+
+    assert comment is not None
+    assert comment.body == "The AI does not see prices."
+    assert looks(team)[0].details["comment"] == comment.id
+
+
 def test_nobody_who_does_not_stand_out_can_be_looked_at(team):
+    was_told(team, "Person 4", days_ago=8)
     for name in ("Person 4", "Somebody else"):
         with pytest.raises(LookRefused, match="signals of two different questions"):
             look(team, reviewer=name)
 
     assert looks(team) == []
+    assert compared_by(team).stand_out == []
 
 
 def test_names_are_not_for_colleagues_nor_for_who_may_not_see_analytics(team):
+    was_told(team, days_ago=8)
     team.ids["machine"] = a_person(team.database, "Machine", Role.INTEGRATOR)
     for person in ("Person 1", "machine"):
         with pytest.raises(NotAllowed):
@@ -368,14 +387,24 @@ def test_names_are_not_for_colleagues_nor_for_who_may_not_see_analytics(team):
     assert looks(team) == []
 
 
+def test_without_the_person_level_nobody_is_compared_nor_looked_at(team):
+    was_told(team, days_ago=8)
+    turn_off(team)
+
+    assert compared_by(team) is None
+    with pytest.raises(PeopleNotCompared, match="`person_level` in the workflow's file"):
+        look(team)
+    assert looks(team) == []
+
+
 def test_two_of_one_name_are_nobodys(team):
-    twin_id = add_twin(team)
+    was_told(team, days_ago=8)
+    team.ids["twin"] = add_twin(team)
 
     with pytest.raises(LookRefused):
         look(team)
-    with team.database.reading() as session:
-        twin = people.principal(session, twin_id)
-    assert own_among(team.database, twin, people_compared(known_to(team))) is None
+    assert compared_by(team).stand_out == []
+    assert compared_by(team, "twin").own is None
 
 
 def add_twin(house: House) -> int:
@@ -386,23 +415,44 @@ def add_twin(house: House) -> int:
 
 
 def test_ones_own_figures_are_found_for_oneself_alone(team):
-    compared = people_compared(known_to(team))
-    with team.database.reading() as session:
-        mine, manager = (people.principal(session, team.ids[name]) for name in ("Person 1", "manager"))
-
-    own = own_among(team.database, mine, compared)
+    own = compared_by(team, "Person 1").own
 
     assert own is not None
-    assert own.reviewer == "Person 1"
-    assert own_among(team.database, manager, compared) is None
+    assert own.person.reviewer == "Person 1"
+    assert compared_by(team, "manager").own is None
+
+
+def test_in_one_segment_people_are_compared_over_the_whole_workflow_and_only_those_who_decide_there_are_shown(team):
+    was_told(team, days_ago=8)
+    for name in ("Victoria", "Queensland"):
+        team.ids[f"of {name}"] = a_person(team.database, f"of {name}", Role.DIRECTOR, segment_path=f"{name}\x1f")
+    team.past(
+        series_id=team.ids["Queensland cafes"],
+        segment_id=team.ids["Queensland"],
+        decided_at=known_to(team).as_of - timedelta(days=1),
+        reviewer="Person 1",
+        ai_forecast=100.0,
+        final_forecast=100.0,
+    )
+
+    here, elsewhere = compared_by(team, "of Victoria"), compared_by(team, "of Queensland")
+
+    assert [person.reviewer for person in here.stand_out] == [STANDS_OUT]
+    assert [(person.reviewer, person.decisions) for person in elsewhere.everybody] == [("Person 1", 101)]
+    assert elsewhere.stand_out == []
+    with pytest.raises(LookRefused):
+        look(team, "of Queensland")
+    assert look(team, "of Victoria").person.decisions == 100
 
 
 def test_figures_of_a_person_are_in_words_with_what_is_usual(team):
-    table = oversight.signals_table(look(team)).set_index("about")
+    was_told(team, days_ago=8)
+
+    table = oversight.signals_table(look(team).person).set_index("about")
 
     ratio = table.loc["Overrides, as a multiple of what such items let expect"]
-    assert (ratio["usual"], ratio["n"], ratio["state"]) == ("1.00 ×", 100, "worth a look")
-    assert table.loc["Reason texts used again and again", "value"] == "100%"
+    assert (ratio["usual"], ratio["state"]) == ("1.00 ×", "worth a look, 100 items")
+    assert table.loc["Reason texts used again and again", "value"].startswith("100% (")
     assert table.loc["Large gaps accepted unchanged", "value"] == "—"
     assert len(table) == 12
 
@@ -412,4 +462,5 @@ def test_what_lies_more_than_thirteen_months_back_compares_nobody(team):
     later = known_reviews.Reviews(known.workflow, known.as_of + timedelta(days=400), known.table)
 
     assert people_compared(later) == []
-    assert oversight.people_answer([]) == "Can't tell yet: 0 of 2 people with 20 decisions needed to compare."
+    nobody = oversight.people_answer(Compared([], [], None))
+    assert nobody == "Can't tell yet: 0 of 2 people with 20 decisions needed to compare."

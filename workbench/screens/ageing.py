@@ -9,7 +9,7 @@ import pandas as pd
 
 from review_queue.calendars import BusinessCalendar
 from review_queue.items import OPEN_STATES, Outcome
-from review_queue.measures import capacity, clearing, deadlines, flow, stages
+from review_queue.measures import capacity, clearing, deadlines, flow, stages, threshold
 from review_queue.measures.latency import SHOWN_FROM, durations
 from storage.engine import Database
 from storage.stage_events import TAKEN_UP, stage_events
@@ -128,13 +128,33 @@ def pace_answer(found: clearing.Clearing) -> str:
 
 def utilisation_answer(known: Reviews, found: clearing.Clearing, *, hours: float | None) -> str:
     """How much of the reviewers' time the arriving items need, at so many hours a day that each of them has for it."""
-    recent = known.since(ACTIVE_DAYS, column="decided_at").table
-    reviewers, minutes = int(recent["reviewer"].nunique()), known.workflow.policy.review_minutes
+    reviewers, minutes = _reviewers(known), known.workflow.policy.review_minutes
     basis = f"({reviewers} who decided in the last 4 weeks; {minutes:g} min an item, as the policy expects.)"
     if hours is None:
         return f"Utilisation: type how many hours a day each reviewer has for reviews. {basis}"
     used = capacity.utilisation(arrivals=found.arrivals, touch_minutes=minutes, reviewers=reviewers, hours=hours)
     return f"{capacity.in_words(used)} {basis}"
+
+
+def threshold_answer(known: Reviews, *, hours: float | None) -> str:
+    """What the policy's threshold flags in a week beside what people can review in one; empty without their hours."""
+    if hours is None:
+        return ""
+    policy = known.workflow.policy
+    a_day = _reviewers(known) * hours * 60 / policy.review_minutes
+    found = threshold.threshold_to_capacity(
+        known.table,
+        as_of=known.as_of,
+        capacity=a_day * len(policy.calendar.weekdays),
+        flag_at=policy.flag_at,
+        materiality=policy.materiality,
+    )
+    return threshold.in_words(found)
+
+
+def _reviewers(known: Reviews) -> int:
+    """How many people decided anything in the last four weeks."""
+    return int(known.since(ACTIVE_DAYS, column="decided_at").table["reviewer"].nunique())
 
 
 def _last_deadline(known: Reviews) -> date:

@@ -89,6 +89,7 @@ def flow(kept: Reviews, wanted: Wanted) -> None:
         width=320,
     )
     st.markdown(ageing.utilisation_answer(kept, found.found, hours=hours))
+    st.markdown(ageing.threshold_answer(kept, hours=hours))
     bands = ageing_charts.flow_bands(found)
     chart_with_table(
         bands, found.bands, key="flow", alt_text="What came in and what was done, added up", columns=FLOW_COLUMNS

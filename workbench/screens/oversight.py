@@ -17,7 +17,7 @@ from review_queue.measures.facts import numbers, truths
 from review_queue.measures.overrides import judged, overrides, wilson
 from review_queue.measures.shares import shares
 from workbench import analytics
-from workbench.actions.looking import Person
+from workbench.actions.looking import Compared, Own, Person
 from workbench.known_reviews import Reviews
 from workbench.screens.overrides import DEADLINE_TITLES, Funnel, funnel_of, time_left
 
@@ -162,6 +162,14 @@ def _half(row: pd.Series) -> str:
     return "most" if row["low"] > 0.5 else "fewer than half" if row["high"] < 0.5 else "about half"
 
 
+def told(lines: list[Line], *, gather: bool) -> list[str]:
+    """The lines as Markdown, each with its topic; ``gather`` puts all that cannot be told yet into the last."""
+    shown = [line for line in lines if not gather or line.n >= line.needed]
+    rest = [f"{line.topic} ({line.n:,} of {line.needed})" for line in lines if line not in shown]
+    said = [f"**{line.topic}**{'' if line.topic.endswith('?') else ':'} {line.sentence}" for line in shown]
+    return [*said, *([f"**Can't tell yet**, with so many of the items needed: {', '.join(rest)}."] if rest else [])]
+
+
 def table_of(lines: list[Line]) -> pd.DataFrame:
     """The lines with their figures: ``topic, sentence, n, value, low, high, state``."""
     shown = ("topic", "sentence", "n", "value", "low", "high", "state")
@@ -299,15 +307,30 @@ def _reliance(decided: Reviews) -> list[Line]:
 # --- people ----------------------------------------------------------------------------------------------------------
 
 
-def people_answer(compared: list[Person]) -> str:
-    """How many people's decisions are worth a conversation: a count, and no name."""
-    several = sum(person.decisions >= overriding.ENOUGH for person in compared)
+def people_answer(compared: Compared) -> str:
+    """How many people's decisions are worth a conversation: a count, and no name. Who has not had their seven days yet
+    does not count."""
+    several = sum(person.decisions >= overriding.ENOUGH for person in compared.everybody)
     if several < 2:
         return f"Can't tell yet: {several} of 2 people with {overriding.ENOUGH} decisions needed to compare."
-    worth = sum(person.may_be_named for person in compared)
+    worth = len(compared.stand_out)
     if not worth:
-        return f"Nobody's decisions stand out in two different questions, of {several} people."
+        return f"Nobody's decisions are worth a conversation now, of {several} people."
     return f"{worth} {'person' if worth == 1 else 'people'}'s decisions are worth a conversation, of {several} people."
+
+
+def own_answer(own: Own, *, until: str) -> str:
+    """What somebody's own figures say, and who sees that. ``until``: when their days alone end, in their own zone."""
+    if not own.person.may_be_named:
+        return "Nothing stands out in two different questions. Nobody else sees your figures under your name."
+    asked = " ".join(ASKED[question] for question in own.person.questions)
+    said = f"Your figures stand out in {len(own.person.questions)} of the five questions: {asked}"
+    later = "who assigns the work here may look closer, and each look is recorded."
+    if own.notice is None:
+        return f"{said} Nobody else sees that under your name. You will be told before anybody can."
+    if own.is_alone:
+        return f"{said} Nobody else sees that under your name before {until}. From then on, {later}"
+    return f"{said} Since {until}, {later}"
 
 
 def unlabelled(counts: pd.DataFrame) -> Funnel:
@@ -322,17 +345,24 @@ def unlabelled(counts: pd.DataFrame) -> Funnel:
 
 
 def signals_table(person: Person) -> pd.DataFrame:
-    """One person's signals in words: ``question, about, value, low, high, usual, n, state``; as text."""
-    found = person.signals
-    kinds = found["name"].map(lambda name: ABOUT[name][1])
-    texts = {
-        name: [_figure(value, kind) for value, kind in zip(found[name], kinds, strict=True)]
-        for name in ("value", "low", "high", "usual")
-    }
-    about = found["name"].map(lambda name: ABOUT[name][0])
-    return pd.DataFrame(
-        {"question": found["question"].map(ASKED), "about": about, **texts, "n": found["n"], "state": found["state"]}
-    ).reset_index(drop=True)
+    """One person's signals in words: ``question, about, value, usual, state``; as text, ``value`` with its interval."""
+    rows = [
+        {
+            "question": ASKED[row.question],
+            "about": ABOUT[row.signal][0],
+            "value": _with_interval(row.value, row.low, row.high, ABOUT[row.signal][1]),
+            "usual": _figure(row.usual, ABOUT[row.signal][1]),
+            "state": f"{row.state}, {row.n:,} items",
+        }
+        for row in person.signals.rename(columns={"name": "signal"}).itertuples(index=False)
+    ]
+    return pd.DataFrame(rows)
+
+
+def _with_interval(value: float, low: float, high: float, kind: str) -> str:
+    if pd.isna(value) or pd.isna(low):
+        return _figure(value, kind)
+    return f"{_figure(value, kind)} ({_figure(low, kind)} to {_figure(high, kind)})"
 
 
 def _figure(value: float, kind: str) -> str:

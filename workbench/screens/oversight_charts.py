@@ -7,8 +7,13 @@ import pandas as pd
 
 from workbench.charts import ACCENT, QUIET, overall_rule, rate_tips, rate_y, titled, with_expected_rate
 
-#: Each word on its own line, so that all steps have their label on a phone too.
-_IN_LINES = alt.Axis(labelAngle=0, labelOverlap=False, labelExpr="split(datum.label, ' ')")
+#: In two lines at most, a number beside its unit, so that all steps have their label on a phone too.
+_IN_LINES = alt.Axis(
+    labelAngle=0,
+    labelOverlap=False,
+    labelFlush=False,
+    labelExpr="split(replace(datum.label, /([0-9]) /, '$1\u00a0'), ' ')",
+)
 
 
 def rate_by_step(
