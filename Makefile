@@ -10,7 +10,7 @@ ARGS ?=
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint types format migration requirements pictures crash states long defects bench-import bench-click bench-analytics bench-queue clean
+.PHONY: help run test tests check lint types format migration requirements pictures crash states long defects bench-import bench-click bench-analytics bench-queue clean
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -18,12 +18,16 @@ help: ## List what can be made
 run: $(VENV)/installed ## Serve the workbench on an embedded database, from nothing but Python
 	@$(BIN)/workbench serve
 
-test: $(VENV)/installed-dev lint types ## Install what tests need, a browser included; then lint, types and all tests
-	@$(PYTHON) -m pytest -n auto --dist worksteal $(ARGS)
+test: $(VENV)/installed-dev lint ## Install what tests need, a browser included; then lint, types and all tests
+	@$(MAKE) --no-print-directory --jobs 2 types tests
 ifeq ($(ARGS),)
 	@$(PYTHON) -m pytest -n 2 --dist load -m storm tests/states
 	@$(PYTHON) -m pytest -n 2 --dist load -m storm tests/crash
 endif
+
+# Beside types, which leave the other cores idle.
+tests: $(VENV)/installed-dev
+	@$(PYTHON) -m pytest -n auto --dist worksteal $(ARGS)
 
 check: test ## The same as test: what CI runs
 
@@ -91,8 +95,11 @@ $(VENV)/installed: $(PYTHON) requirements.txt pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/installed-dev: $(VENV)/installed requirements-dev.txt .ci/chromium
-	@echo "Installing what the tests need ..."
-	@$(PIP) install --no-compile --require-hashes --requirement requirements-dev.txt
-	@sh .ci/chromium $(PYTHON)
-	@touch $@
+# One call of pip for both files, and Chromium beside it: it comes from elsewhere. What the tests import is compiled then.
+$(VENV)/installed-dev: $(PYTHON) requirements.txt requirements-dev.txt pyproject.toml .ci/chromium
+	@echo "Installing the workbench and what its tests need into $(VENV) ..."
+	@sh .ci/chromium & chromium=$$!; \
+	$(PIP) install --no-compile --require-hashes --requirement requirements.txt --requirement requirements-dev.txt \
+	&& $(PIP) install --no-deps --no-build-isolation --editable . \
+	&& { wait $$chromium || $(PYTHON) -m playwright install chromium; }
+	@touch $(VENV)/installed $@
