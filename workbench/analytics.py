@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 import pandas as pd
 from sqlalchemy.orm import Session
 
+from review_queue.exporting import inert
 from review_queue.items import Lane
 from review_queue.measures import latency as timing
 from review_queue.measures.ageing import ageing, open_reviews
@@ -26,8 +27,6 @@ from storage.workflows import Workflow
 
 #: Reviews from which a Kaplan–Meier percentile is shown (METHODS 9).
 ENOUGH_TIMES = 20
-#: A cell that begins with one of these is run as a formula by spreadsheets.
-RISKY = ("=", "+", "-", "@", "\t", "\r", "\n")
 LANE = "lane"
 #: A page asks again with every filter that is set. The answer is kept for so many who ask. While nothing comes in it
 #: stands for a minute; what the clock alone moves in closed reviews, an actual that becomes final, shows after ten.
@@ -317,4 +316,4 @@ def _counts_only(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _inert(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(RISKY) else value
+    return inert(value) if isinstance(value, str) else value

@@ -53,6 +53,7 @@ class Settings(BaseSettings):
     public_url: str | None = None  #: where people reach this workbench, for links in mail
     mail: str | None = None  #: how mail gets out; None: it does not
     mail_from: str | None = None  #: whom it is from
+    mask_key: SecretStr | None = None  #: what people are masked with in labels; None: another key each time
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("allowed_hosts", "administrators", mode="before")
@@ -80,7 +81,7 @@ class Settings(BaseSettings):
                 raise ValueError(f"write {identity!r} as issuer|subject; an e-mail address identifies nobody")
         return value
 
-    @field_validator("cookie_secret")
+    @field_validator("cookie_secret", "mask_key")
     @classmethod
     def _long_secret(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value().encode()) < SHORTEST_SECRET:

@@ -14,7 +14,7 @@ from review_queue.columns import Kind, Match, columns_of, kind_of, match_headers
 from review_queue.errors import ReviewError
 from review_queue.roles import Principal, Task
 from review_queue.rows import Checked, check_rows
-from storage import audit, imports, matching, notifications, people, workflows
+from storage import audit, import_shapes, imports, matching, notifications, people, workflows
 from storage.bulk import Progress
 from storage.engine import Database, database_now
 from storage.fates import Fate, Written
@@ -22,7 +22,7 @@ from storage.imports import Counts, SetAside
 from storage.matching import Matched
 from storage.workflows import Workflow
 from workbench.actions.again import again
-from workbench.reading_files import read_sheet
+from workbench.reading_files import Sheet, read_sheet
 from workbench.stopping import doors
 
 #: How many of the rows set aside a summary shows.
@@ -160,6 +160,7 @@ def import_file(
         mapping=to_remember(matches, sheet.headers, what, levels, remembered=remembered, given=mapping),
         misshapen=sheet.misshapen,
         left_over={row: _left_over(cells) for row, cells in sheet.left_over.items()},
+        sheet=sheet,
     )
     done = (
         _rehearse(database, person_id, workflow, incoming)
@@ -265,6 +266,7 @@ class _Incoming:
     misshapen: Mapping[int, int] = field(default_factory=dict)
     #: Label → name → text of the cells beyond the header. They are kept with the row, and never read.
     left_over: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    sheet: Sheet | None = None  #: the whole file; None for rows that were set aside before
     #: Rows that stay set aside whatever the checks say, as ``Findings.rows``.
     unresolved: pd.DataFrame | None = None
 
@@ -315,6 +317,8 @@ def _perform(
         written = matching.write(
             session, workflow, incoming.kind, matched.rows, import_id=batch, now=now, progress=_while_open(progress)
         )
+        if incoming.sheet is not None and incoming.kind is Kind.FORECASTS:
+            _keep_shape(session, batch, incoming.sheet, matched)
         if retried:
             _settle(session, incoming, told.aside, person_id=person_id)
         else:
@@ -324,6 +328,11 @@ def _perform(
         notifications.tell_of_stale(session, workflow.id, written.stale, by=person_id)
     after, stale = written.after_decision, len(written.stale)
     return replace(told, summary=replace(told.summary, batch=batch, after_decision=after, stale=stale))
+
+
+def _keep_shape(session: Session, batch: int, sheet: Sheet, matched: Matched) -> None:
+    """So that decisions can be written back in the shape in which their forecasts came."""
+    import_shapes.keep(session, batch, sheet.headers, sheet.delimiter, sheet.cells, matched.rows)
 
 
 def _checked(workflow: Workflow, incoming: _Incoming) -> Checked:
