@@ -37,6 +37,7 @@ from storage.tables import (
     segments,
     series,
     sources,
+    used_values,
     workflows,
 )
 
@@ -80,6 +81,7 @@ class Simulation:
     reasons: pd.DataFrame  #: ``decision``, ``subject`` (of who noted what became of it)
     evidence: pd.DataFrame  #: ``item``, ``subject``
     comments: pd.DataFrame  #: ``item``, ``subject``
+    used: pd.DataFrame  #: ``item``; the plan as it was used
 
 
 def require_empty(session: Session) -> None:
@@ -120,6 +122,10 @@ def add_rows(session: Session, simulation: Simulation, *, workflow_id: int, pers
     _insert(session, reasons, _with_people(given.drop(columns="decision"), person_ids, "outcome_by"))
     _insert(session, evidence_views, _located(simulation.evidence, item_ids, person_ids, "person_id"))
     _insert(session, comments, _located(simulation.comments, item_ids, person_ids, "author_id"))
+    plan = simulation.used.assign(
+        series_id=simulation.items.loc[simulation.used["item"], "series"].map(keys).to_numpy()
+    )
+    _insert(session, used_values, plan.drop(columns="item"))
     _tell(session, simulation, workflow_id, made)
 
 
