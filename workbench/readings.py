@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pandas as pd
 
 from review_queue.alerting import Reading, Watched
+from review_queue.feeds import Feed
 from review_queue.measures.ageing import open_reviews
 from review_queue.measures.coverage import coverage
 from review_queue.measures.latency import durations, percentiles
@@ -20,9 +21,15 @@ RATE_FROM = 60  #: decisions from which an override rate is concluded from (METH
 ENOUGH = "enough"
 
 
-def read_all(known: Reviews, wanted: list[Watched]) -> dict[Watched, Reading | None]:
-    """The wanted measures over reviews that were just read."""
-    return {watched: _READ[watched](known) for watched in wanted}
+def read_all(known: Reviews, wanted: list[Watched], *, feed: Feed | None = None) -> dict[Watched, Reading | None]:
+    """The wanted measures over reviews that were just read, and of the AI's ``feed``."""
+    of_feed = {Watched.AI_FEED_HOURS: _feed_hours(feed, known.as_of)}
+    return {watched: of_feed[watched] if watched in of_feed else _READ[watched](known) for watched in wanted}
+
+
+def _feed_hours(feed: Feed | None, now: datetime) -> Reading | None:
+    hours = None if feed is None else feed.hours(now)
+    return None if hours is None else Reading.of(hours, 1)
 
 
 def _overdue(known: Reviews) -> Reading:

@@ -14,7 +14,7 @@ from review_queue.errors import ReviewError, ServerStopping
 from storage.engine import CommitInDoubt, Database
 from storage.placing import Surroundings
 from workbench import watching
-from workbench.actions import reminding, reviewing
+from workbench.actions import feeding, reminding, reviewing
 from workbench.mailing import post_of
 from workbench.settings import settings
 
@@ -33,6 +33,7 @@ async def keep(database: Database) -> None:
     seen: dict[int, datetime] = {}
     work.append(_again_and_again(partial(watching.watch, database, seen), "The thresholds could not be looked at"))
     chosen = settings()
+    work.append(_again_and_again(partial(feeding.watch_feeds, database), "The AI's feeds could not be looked at"))
     post = post_of(chosen)
     if post is not None:
         sender = chosen.mail_from or ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from storage import workflows
+from storage import feeds, workflows
 from storage.engine import Database, database_now
 from storage.reports import reviews
 from workbench.actions import alerting
@@ -32,6 +32,8 @@ def watch(database: Database, looked_at: dict[int, datetime]) -> list[int]:
             continue
         with database.reading() as session:
             known = Reviews(workflow, now, reviews(session, workflow, now))
-        made += alerting.raise_alerts(database, workflow, read_all(known, [r.measure for r in workflow.policy.alerts]))
+            feed = feeds.feed_of(session, workflow.id)
+        readings = read_all(known, [rule.measure for rule in workflow.policy.alerts], feed=feed)
+        made += alerting.raise_alerts(database, workflow, readings)
         looked_at[workflow.id] = now
     return made

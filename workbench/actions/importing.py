@@ -324,6 +324,8 @@ def _perform(
         else:
             imports.set_aside(session, workflow.id, incoming.kind, batch, told.aside.drop(columns="row"))
         _record(session, person_id, workflow, told.summary.counts, batch, written)
+        if written.feed_is_back:
+            audit.record(session, "feed.back", actor_id=person_id, workflow_id=workflow.id, details={"batch": batch})
         notifications.tell_who_sent_back(session, workflow.id, written.returned, by=person_id)
         notifications.tell_of_stale(session, workflow.id, written.stale, by=person_id)
     after, stale = written.after_decision, len(written.stale)
