@@ -8,7 +8,8 @@ import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time
-from itertools import islice
+from decimal import Decimal
+from itertools import chain, islice
 from typing import Any
 
 import pandas as pd
@@ -57,6 +58,27 @@ def read_sheet(name: str, content: bytes) -> Sheet:
         return _sheet(name, _csv_rows(text, delimiter), delimiter)
     except csv.Error as error:
         raise FileRefused(f"{name} is not a readable CSV file: {error}. Check its quotation marks.") from error
+
+
+def sheet_of_rows(name: str, headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> Sheet:
+    """The table of values that came from elsewhere than a file, each as a spreadsheet's cell would be read.
+
+    Args:
+        rows: Python values as a database's driver gives them; None is an empty cell.
+
+    Raises:
+        FileRefused: a value is bytes, or the columns cannot be read.
+    """
+    told = chain([list(headers)], ([_told(name, cell) for cell in row] for row in rows))
+    return _sheet(name, enumerate(told, start=1))
+
+
+def _told(name: str, cell: Any) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, bytes | bytearray | memoryview):
+        raise FileRefused(f"{name} has a column of bytes. Leave it out, or turn it into text in the query.")
+    return format(cell, "f") if isinstance(cell, Decimal) else _written(cell)
 
 
 def _sheet(name: str, rows: Iterator[tuple[int, Sequence[str]]], delimiter: str = ",") -> Sheet:
