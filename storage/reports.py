@@ -34,7 +34,7 @@ from sqlalchemy.orm import Session
 from review_queue.items import FINAL_OUTCOMES, OPEN_STATES, Act, Outcome, SourceKind, State
 from review_queue.periods import parse_period, seasons_back
 from review_queue.roles import Principal, Task
-from storage import bulk
+from storage import bulk, used_plans
 from storage import people as persons
 from storage.tables import (
     actuals,
@@ -147,7 +147,8 @@ def reviews(
         The columns of ``COLUMNS``, then ``segment_<level>`` for each level of the policy and ``attribute_<name>`` for
         each attribute of past reviews, as text. Values are in the workflow's unit, times UTC, unknown is NaN or NaT;
         ``reviewer`` is who decided, else who holds it now; ``item`` is <NA> for past reviews. ``note`` is the text of
-        the reason, else of the decision; ``knew_more`` is True, False or None.
+        the reason, else of the decision; ``knew_more`` is True, False or None. At the end the columns of
+        ``used_plans.COLUMNS``.
     """
     table = _live(session, workflow, as_of, within, only)
     if only is None:
@@ -158,7 +159,9 @@ def reviews(
     table = _with_actuals(session, workflow, table, as_of)
     table = _with_naive(session, workflow, table, as_of)
     table["simulated"] = workflow.is_simulated
-    extra = [column for column in table.columns if column.startswith((SEGMENT, ATTRIBUTE))]
+    table = used_plans.with_plans(session, workflow, table, as_of)
+    further = (SEGMENT, ATTRIBUTE)
+    extra = [name for name in table.columns if name.startswith(further) or name in used_plans.COLUMNS]
     return _typed(table[[*COLUMNS, *extra]])
 
 

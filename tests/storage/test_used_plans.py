@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 from sqlalchemy import select
 
+from review_queue.measures.adoption import reached
+from review_queue.measures.shadow import shadow_overrides
 from storage import used_plans
 from storage.tables import snapshot_rows, snapshots, used_values
 from tests.builders import a_workflow, bring_in, forecasts
@@ -91,6 +93,27 @@ def test_nothing_known_gives_typed_columns(house):
 
     assert found[["used_value", "plan_value"]].dtypes.tolist() == ["float64", "float64"]
     assert [str(found[name].dtype) for name in ("used_at", "locked_at")] == ["datetime64[us, UTC]"] * 2
+
+
+def test_reviews_have_what_was_used_and_what_was_locked(house):
+    item = house.item(state="decided")
+    house.decision(item, final_value=100.0)
+    used(house, 90.0, used_at=hours(6))
+    snapshot = house.add(snapshots, period="2025-03", undecided_take="ai", totals={}, note="",
+                         locked_by=house.ids["ada"], locked_at=hours(7))  # fmt: skip
+    house.add(snapshot_rows, snapshot_id=snapshot, item_id=item, state="decided", plan_value=100.0)
+
+    early, late = house.only(hours(5.5)), house.only(hours(8))
+
+    assert (pd.isna(early["used_value"]), pd.isna(early["plan_value"])) == (True, True)
+    assert (late["used_value"], late["plan_value"], late["locked_at"]) == (90.0, 100.0, pd.Timestamp(hours(7)))
+    assert shadow_overrides(house.table(hours(8))).iloc[0][["n", "shadow", "money"]].tolist() == [1, 1, 20.0]
+    steps = reached(house.table(hours(8)), tolerance=0.01).iloc[0]
+    assert (steps["unchanged"], pd.isna(steps["used"])) == (pd.Timestamp(hours(7)), True)
+
+
+def test_of_nothing_reviews_have_the_columns_all_the_same(house):
+    assert set(used_plans.COLUMNS) <= set(house.table().columns)
 
 
 # --- taken in ------------------------------------------------------------------------------------------------------
