@@ -48,7 +48,7 @@ class Ready:
 def take_out(user: Principal, workflow: Workflow) -> None:
     """Choose what to take out and how, prepare it, download it with its manifest."""
     st.subheader("Take data out")
-    kind = st.selectbox("What one row is", list(KINDS), format_func=KINDS.__getitem__, key="export-kind")
+    kind = st.selectbox("What to take out", list(KINDS), format_func=KINDS.__getitem__, key="export-kind")
     how = st.segmented_control(
         "Format", list(FORMATS), format_func=FORMATS.__getitem__, default=Format.CSV, required=True, key="export-format"
     )
