@@ -38,6 +38,12 @@ def _failures(workflow_id: int, since: datetime | None) -> Select[int]:
     return failed if since is None else failed.where(pulls.c.started_at > since)
 
 
+def is_pulled(session: Session, workflow_id: int) -> bool:
+    """Whether another database was ever asked for this workflow."""
+    found = select(pulls.c.id).where(pulls.c.workflow_id == workflow_id).limit(1)
+    return session.execute(found).first() is not None
+
+
 def outage_of(session: Session, workflow_id: int) -> Outage | None:
     """Why the feed is noted as out; None while it is not."""
     kind = session.execute(

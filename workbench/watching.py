@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from review_queue.alerting import Watched
 from storage import feeds, workflows
 from storage.engine import Database, database_now
 from storage.reports import reviews
@@ -32,8 +33,9 @@ def watch(database: Database, looked_at: dict[int, datetime]) -> list[int]:
             continue
         with database.reading() as session:
             known = Reviews(workflow, now, reviews(session, workflow, now))
-            feed = feeds.feed_of(session, workflow.id)
-        readings = read_all(known, [rule.measure for rule in workflow.policy.alerts], feed=feed)
+            wanted = [rule.measure for rule in workflow.policy.alerts]
+            feed = feeds.feed_of(session, workflow.id) if Watched.AI_FEED_HOURS in wanted else None
+        readings = read_all(known, wanted, feed=feed)
         made += alerting.raise_alerts(database, workflow, readings)
         looked_at[workflow.id] = now
     return made

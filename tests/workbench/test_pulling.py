@@ -227,6 +227,13 @@ def test_colons_and_percent_signs_in_a_query_are_the_querys_own(theirs):
     assert found.rows == [("acme", ":name", "50%")]
 
 
+def test_a_file_that_is_not_there_is_not_made(tmp_path):
+    with pytest.raises(SourceFailed, match="unable to open database file"):
+        foreign.ask(f"sqlite:///{tmp_path}/none.db", "SELECT 1", most=1)
+
+    assert not (tmp_path / "none.db").exists()
+
+
 @pytest.mark.parametrize(
     ("url", "said"),
     [

@@ -59,7 +59,11 @@ def notice(database: Database, *, person_id: int, workflow: Workflow) -> FeedNot
 
 
 def _differs(session: Session, workflow: Workflow, now: datetime) -> bool:
-    return _outage(feeds.feed_of(session, workflow.id), workflow, now) != feeds.outage_of(session, workflow.id)
+    noted = feeds.outage_of(session, workflow.id)
+    can_go_out = workflow.policy.feed_late_hours is not None or feeds.is_pulled(session, workflow.id)
+    if noted is None and not can_go_out:
+        return False
+    return _outage(feeds.feed_of(session, workflow.id), workflow, now) != noted
 
 
 def _outage(feed: Feed, workflow: Workflow, now: datetime) -> Outage | None:
