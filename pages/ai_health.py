@@ -5,6 +5,7 @@ from functools import partial
 import streamlit as st
 
 from workbench.analytics_parts import chart_with_table, filter_row, reviews_of, table_on_demand, table_with_download
+from workbench.feed_parts import feed_notice
 from workbench.parts import plain
 from workbench.screens import ai_health as screen
 from workbench.screens import ai_health_charts as charts
@@ -13,6 +14,7 @@ from workbench.session import require_user
 user = require_user()
 st.title("AI health")
 known = reviews_of(user, key="ai-health")
+feed_notice(user, known.workflow)
 kept, wanted = filter_row(known, time="Forecasts that came in")
 seen = kept.since(wanted.days, column="created_at")
 change, path = screen.changed(seen), screen.path_of(seen)

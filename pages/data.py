@@ -1,9 +1,9 @@
-"""Data: files brought in, rows set aside to fix and retry, what came in so far."""
+"""Data: files brought in, rows set aside to fix and retry, what came in so far, and what goes out."""
 
 import streamlit as st
 
 from review_queue.roles import Task
-from workbench import data_parts
+from workbench import data_parts, export_parts
 from workbench.session import choose_workflow, require_user
 
 user = require_user()
@@ -22,3 +22,7 @@ else:
 
 data_parts.rows_to_fix(user, workflow, may_import=may_import)
 data_parts.past_imports(user, workflow)
+export_parts.past_pulls(user, workflow)
+if user.may(Task.EXPORT, workflow.id):
+    with st.container():  # what is prepared comes and goes inside it
+        export_parts.take_out(user, workflow)

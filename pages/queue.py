@@ -6,6 +6,7 @@ from review_queue.roles import Task
 from workbench import reads
 from workbench.assign_parts import assignable_list
 from workbench.batch_parts import confirm_button, open_batch
+from workbench.feed_parts import feed_notice
 from workbench.lists import group_counts, item_list, queue_filter
 from workbench.paging import PAGE, place_in_link, turn_pages, what_is_shown
 from workbench.session import choose_workflow, database, require_user
@@ -17,6 +18,7 @@ st.title("Queue")
 workflow = choose_workflow(user, key="queue-workflow")
 if workflow is None:
     st.stop()
+feed_notice(user, workflow)
 may_confirm = user.may(Task.CONFIRM, workflow.id)
 if may_confirm and open_batch(user, database(), workflow):
     st.stop()

@@ -25,6 +25,7 @@ class Watched(StrEnum):
     OVERRIDE_RATE = "override_rate"
     AI_COVERAGE = "ai_coverage"
     AI_EVIDENCE = "ai_evidence"
+    AI_FEED_HOURS = "ai_feed_hours"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ KINDS = {
     Watched.OVERRIDE_RATE: Kind("The override rate of four weeks", "%", "overrides"),
     Watched.AI_COVERAGE: Kind("Actuals inside the AI's range", "%", "ai_health"),
     Watched.AI_EVIDENCE: Kind("Evidence that the AI does worse than the naive forecast", "", "ai_health"),
+    Watched.AI_FEED_HOURS: Kind("Time since the AI's last forecast came", "h", "ai_health"),
 }
 
 

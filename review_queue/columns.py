@@ -17,10 +17,11 @@ class Kind(StrEnum):
     HISTORY = "history"  #: one past actual of a series
     ACTUALS = "actuals"  #: one realised value
     REVIEWS = "reviews"  #: one past review kept elsewhere
+    USED = "used"  #: one value of the plan that was used downstream
 
     @property
     def has_segments(self) -> bool:
-        return self is not Kind.ACTUALS
+        return self not in (Kind.ACTUALS, Kind.USED)
 
     @property
     def keeps_other_columns(self) -> bool:
@@ -106,11 +107,20 @@ _REVIEWS = (
     Column("currency", Cell.NAME, longest=10),
     _UNIT,
 )
+_USED = (
+    _SERIES,
+    _PERIOD,
+    Column("value", Cell.NUMBER, True, also_called=("used_value", "used", "plan", "plan_value", "final_forecast")),
+    Column("at", Cell.TIME, also_called=("used_at", "released_at", "as_of")),
+    Column("currency", Cell.NAME, longest=10),
+    _UNIT,
+)
 _OF_KIND = {
     Kind.FORECASTS: _FORECASTS,
     Kind.HISTORY: _HISTORY,
     Kind.ACTUALS: _ACTUALS,
     Kind.REVIEWS: _REVIEWS,
+    Kind.USED: _USED,
 }
 
 QUANTILE = re.compile(r"ai_q(\d\d)")

@@ -122,7 +122,7 @@ def check_series(good: pd.DataFrame, known: pd.DataFrame, kind: Kind, policy: Po
     findings = Findings(good.index)
     standing = good[["series"]].merge(known, how="left", on="series").set_axis(good.index)
     frame = good.assign(series_id=standing["series_id"])
-    if kind is Kind.ACTUALS:
+    if kind in (Kind.ACTUALS, Kind.USED):
         unknown = frame["series_id"].isna().to_numpy()
         findings.add(
             unknown, "series", "UNKNOWN_SERIES",

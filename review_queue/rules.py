@@ -15,6 +15,7 @@ from review_queue.errors import (
 )
 from review_queue.items import Choice, Decision, Item, Outcome, Stage, State, Verdict
 from review_queue.reasons import check_reason
+from review_queue.withholding import HIDDEN
 
 #: The top of the escalation ladder: reviewer, director, workflow owner.
 TOP_LEVEL = 2
@@ -115,7 +116,7 @@ def _final_value(item: Item, choice: Choice) -> float:
             raise ChoiceInvalid(item.id, "that is the AI's value. Accept it, or type another.")
         return choice.value
     forecast = item.ai if choice.outcome is Outcome.ACCEPT_AI else item.manual
-    if forecast is None and choice.outcome is Outcome.ACCEPT_AI and item.withheld in ("too_wide", "too_old"):
+    if forecast is None and choice.outcome is Outcome.ACCEPT_AI and item.withheld in HIDDEN:
         raise ChoiceInvalid(item.id, "the AI's value is withheld here. Keep the manual forecast, or type your own.")
     if forecast is None:
         whose = "AI" if choice.outcome is Outcome.ACCEPT_AI else "manual"

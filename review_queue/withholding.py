@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from review_queue.feeds import Fallback
 from review_queue.items import OPEN_STATES, Band, Divergence, Item, Stage, Standing
 from review_queue.workflows import Policy
 
@@ -20,23 +21,33 @@ WHY_NAME_FIRST = ("your number first", "then the AI's is shown")
 
 
 class Withheld(StrEnum):
-    """Why the AI's value is not shown; whoever decides then decides without it."""
+    """Why the AI's value is not shown, or not as one of today; what is decided then is marked degraded."""
 
     ABSENT = "absent"
     TOO_WIDE = "too_wide"
     TOO_OLD = "too_old"
+    FEED_OUT = "feed_out"  #: its feed is late or failing
+    LAST_VERSION = "last_version"  #: so is it here, and the value that came last is shown, as the policy says
 
 
-def withheld(facts: pd.DataFrame, policy: Policy, *, now: datetime) -> NDArray[np.object_]:
-    """Why each item's AI value is withheld: the text of a ``Withheld``, None where it is shown.
+#: The value is there and not shown.
+HIDDEN = (Withheld.TOO_WIDE, Withheld.TOO_OLD, Withheld.FEED_OUT)
+
+
+def withheld(facts: pd.DataFrame, policy: Policy, *, now: datetime, feed_is_out: bool = False) -> NDArray[np.object_]:
+    """Why each item's AI value is withheld: the text of a ``Withheld``, None where it is shown and of today.
 
     Args:
         facts: one row an item: ``ai``, ``ai_low``, ``ai_high`` (in the unit, NaN where unknown), ``ai_made_at`` (UTC).
         policy: for ``withhold_width`` (a share of the value) and ``withhold_after_days``.
         now: UTC.
+        feed_is_out: whether the feed is late or failing; then ``fallback`` of the policy counts.
     """
     ai = facts["ai"].astype("float64")
     found = np.full(len(facts), None, dtype=object)
+    if feed_is_out:
+        shows_last = policy.fallback is Fallback.LAST_VERSION
+        found[:] = (Withheld.LAST_VERSION if shows_last else Withheld.FEED_OUT).value
     if policy.withhold_after_days is not None:
         days = (pd.Timestamp(now) - pd.to_datetime(facts["ai_made_at"], utc=True)) / pd.Timedelta(days=1)
         found[(days > policy.withhold_after_days).to_numpy()] = Withheld.TOO_OLD.value
@@ -59,7 +70,21 @@ def because(item: Item, policy: Policy, *, now: datetime) -> str:
     if item.withheld == Withheld.TOO_OLD and ai is not None:
         days = (now - (ai.made_at or ai.received_at)).days
         return f"The AI's value is withheld: it is {days} days old, and {policy.withhold_after_days:g} are allowed."
-    return "No AI forecast came for this item." if item.withheld == Withheld.ABSENT else ""
+    if item.withheld == Withheld.FEED_OUT:
+        return "The AI's value is not shown: its feed is late or failing." + _instead(item, policy)
+    if item.withheld == Withheld.LAST_VERSION:
+        return "The AI's feed is late or failing: this is the last value that came."
+    return "No AI forecast came for this item." + _instead(item, policy) if item.withheld == Withheld.ABSENT else ""
+
+
+def stands_in(item: Item, policy: Policy) -> bool:
+    """Whether the naive forecast takes the place of the AI's value on this item."""
+    is_out = item.withheld in (Withheld.FEED_OUT, Withheld.ABSENT)
+    return is_out and policy.fallback is Fallback.NAIVE and item.stage is not Stage.SECOND
+
+
+def _instead(item: Item, policy: Policy) -> str:
+    return " The naive forecast stands in." if stands_in(item, policy) else ""
 
 
 def is_named_first(item: Item) -> bool:
@@ -80,7 +105,7 @@ def as_shown(item: Item, *, has_named: bool) -> Item:
     Args:
         has_named: whether they have named a number of their own in this round.
     """
-    if item.withheld in (Withheld.TOO_WIDE, Withheld.TOO_OLD):
+    if item.withheld in HIDDEN:
         return without_ai(item)
     if is_named_first(item) and not has_named:
         standing = Standing(item.standing.lane, item.standing.score, WHY_NAME_FIRST)

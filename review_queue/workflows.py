@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from review_queue.alerting import AlertRule
 from review_queue.errors import WorkflowInvalid
+from review_queue.feeds import Fallback
 
 
 class CalendarPolicy(BaseModel):
@@ -81,6 +82,8 @@ class Policy(BaseModel):
     #: Width of the AI's interval as a share of its value, and age of its value, beyond which it is not shown.
     withhold_width: Annotated[float, Field(gt=0)] | None = None
     withhold_after_days: Annotated[float, Field(gt=0)] | None = None
+    feed_late_hours: Annotated[float, Field(gt=0)] | None = None  #: without a new AI forecast; then the feed is late
+    fallback: Fallback = Fallback.NONE  #: what stands in for the AI's value while its feed is out
     model_card: ModelCard = ModelCard()
     alerts: tuple[AlertRule, ...] = ()  #: one for a measure
     undo_seconds: Annotated[int, Field(ge=0, le=3600)] = 60

@@ -29,6 +29,7 @@ class Written:
     returned: tuple[int, ...] = ()  #: items that had been sent back and are ready again
     after_decision: tuple[int, ...] = ()  #: decided items that a newer forecast came for; their decision stands
     stale: tuple[Stale, ...] = ()  #: overridden items that came back, since what they were decided on has moved
+    feed_is_back: bool = False  #: the AI's feed had been out, and this brought a forecast of it
 
 
 def hashes(frame: pd.DataFrame, names: Sequence[str]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from review_queue.items import SourceKind, State
 from review_queue.staleness import Stale
-from storage import bulk, catalogue, closing, placing, staleness, track_record
+from storage import bulk, catalogue, closing, feeds, placing, staleness, track_record
 from storage.bulk import Progress
 from storage.fates import Fate, Written, hashes
 from storage.growth import note_changed
@@ -158,6 +158,7 @@ def write(
     old = rows[~is_new]
     given = pd.concat([_long(new, everything=True), _long(old, everything=False)], ignore_index=True)
     given = given.sort_values("item_id", kind="stable")
+    is_back = bool((given["kind"] == SourceKind.AI).any()) and feeds.end(session, workflow.id, now=now)
     placed = _new_items(session, workflow, new, given, import_id=import_id, now=now)
     given["source_id"] = given["kind"].map(source_ids)
     given["model_version_id"] = given["model_version"].map(versions)
@@ -165,7 +166,10 @@ def write(
     stored = given.drop(columns=["key", "kind", "model_version"])
     bulk.insert_in_chunks(session, [(items, placed), (forecasts, stored)], progress)
     affected = catalogue.open_items(session, rows.loc[rows["is_revalued"], "series_id"].unique(), unheld_at=None)
-    return _update_items(session, workflow, old, affected, now=now)
+    written = _update_items(session, workflow, old, affected, now=now)
+    if is_back:
+        placing.place_items(session, workflow, now=now)
+    return replace(written, feed_is_back=is_back)
 
 
 def _long(rows: pd.DataFrame, *, everything: bool) -> pd.DataFrame:

@@ -23,6 +23,7 @@ from storage.tables import (
     items,
     past_reviews,
     review_changes,
+    used_values,
 )
 
 
@@ -47,9 +48,10 @@ class Tips(NamedTuple):
     actuals: int = 0
     past_reviews: int = 0
     review_changes: int = 0
+    used_values: int = 0
 
 
-_GROWING = (audit_events, decisions, forecasts, actuals, past_reviews, review_changes)
+_GROWING = (audit_events, decisions, forecasts, actuals, past_reviews, review_changes, used_values)
 
 
 def newest(session: Session) -> Tips:
@@ -81,7 +83,7 @@ def touched(session: Session, workflow_id: int, since: Tips, *, between: tuple[d
 
     Args:
         between: the instants (UTC) from which to which the clock has moved since: an actual that became final in that
-            time is news.
+            time is news, and a plan that was used.
     """
     live, past = _named(workflow_id, since)
     found, found_past = set(session.execute(live).scalars()), set(session.execute(past).scalars())
@@ -128,12 +130,18 @@ def _named(workflow_id: int, since: Tips) -> tuple[CompoundSelect[Any], Compound
 
 
 def _told(session: Session, since: Tips, between: tuple[datetime, datetime]) -> pd.DataFrame:
-    """Of which series and periods an actual has become known, of whatever workflow: ``series_id``, ``period``."""
+    """Of which series and periods an actual or a used plan has become known, of whatever workflow: ``series_id``, ``period``."""
     start, end = between
-    # Two questions, as no index answers both in one.
-    known = (actuals.c.id > since.actuals, and_(actuals.c.final_at > start, actuals.c.final_at <= end))
-    of = select(actuals.c.series_id, actuals.c.period)
-    return frame(session, union(*(of.where(which) for which in known)))
+    # Questions by themselves, as no index answers two in one.
+    final, used = actuals.c.final_at, used_values.c.used_at
+    actual, plan = (select(table.c.series_id, table.c.period) for table in (actuals, used_values))
+    told = (
+        actual.where(actuals.c.id > since.actuals),
+        actual.where(final > start, final <= end),
+        plan.where(used_values.c.id > since.used_values),
+        plan.where(used > start, used <= end),
+    )
+    return frame(session, union(*told))
 
 
 def _of_series(session: Session, workflow_id: int, told: pd.DataFrame, table: Table) -> list[int]:

@@ -27,7 +27,7 @@ from storage.tables import kept_reviews
 STRATA, ONE_IN = 6, 4
 #: Of more closed reviews than this a sample is read.
 MOST = 100_000
-LAYOUT = 1  #: of ``SCHEMA``: to be raised with each change of it
+LAYOUT = 2  #: of ``SCHEMA``: to be raised with each change of it
 SCHEMA = pa.schema(
     [
         *((name, pa.int64()) for name in ("item", "past", "series_id", "reviewer_id", "lane")),

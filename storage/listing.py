@@ -28,7 +28,7 @@ from sqlalchemy.orm import Session
 from review_queue import second_review
 from review_queue.items import Act, Band, Lane, Outcome, SourceKind, Stage, State
 from review_queue.roles import REVIEW_LEVEL, Principal, Task
-from review_queue.withholding import WHY_NAME_FIRST, Withheld
+from review_queue.withholding import HIDDEN, WHY_NAME_FIRST
 from storage import people as people_
 from storage.engine import unindexed
 from storage.tables import (
@@ -312,7 +312,7 @@ def _some(session: Session, who: Principal, workflow_id: int, which: ColumnEleme
 def _rows(who: Principal) -> Select[Any]:
     assignees = people.alias("assignees")
     awaits = awaits_number(who)
-    hidden = or_(is_blind(), awaits, items.c.withheld.in_((Withheld.TOO_WIDE, Withheld.TOO_OLD)))
+    hidden = or_(is_blind(), awaits, items.c.withheld.in_(HIDDEN))
     return (
         select(
             items.c.id,

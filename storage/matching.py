@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from review_queue.columns import Kind
 from review_queue.periods import DAYS, in_step, parse_period
 from review_queue.rows import check_repeats, check_series
-from storage import actuals, bulk, catalogue, forecasts, past_reviews
+from storage import actuals, bulk, catalogue, forecasts, past_reviews, used_plans
 from storage.bulk import Progress
 from storage.fates import Fate, Written
 from storage.workflows import Workflow
@@ -24,7 +24,9 @@ _KEYS = {
     Kind.HISTORY: ("series", "period"),
     Kind.ACTUALS: ("series", "period"),
     Kind.REVIEWS: past_reviews.KEY,
+    Kind.USED: ("series", "period"),
 }
+_MATCHERS = {Kind.FORECASTS: forecasts.match, Kind.REVIEWS: past_reviews.match, Kind.USED: used_plans.match}
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ def match(session: Session, workflow: Workflow, kind: Kind, good: pd.DataFrame) 
     of_series = check_series(good, known, kind, workflow.policy)
     kept, repeats = check_repeats(of_series.good, _KEYS[kind])
     rows = kept.good
-    matcher = {Kind.FORECASTS: forecasts.match, Kind.REVIEWS: past_reviews.match}.get(kind, actuals.match)
+    matcher = _MATCHERS.get(kind, actuals.match)
     pieces = [matcher(session, workflow, piece) for piece in bulk.chunks(rows)] or [rows.assign(fate="")]
     aside = pd.concat([of_series.aside, kept.aside])
     return Matched(pd.concat(pieces), aside, repeats)
@@ -80,6 +82,8 @@ def write(
         return forecasts.write(session, workflow, rows, import_id=import_id, now=now, progress=progress)
     if kind is Kind.REVIEWS:
         past_reviews.write(session, workflow, rows, import_id=import_id, progress=progress)
+    elif kind is Kind.USED:
+        used_plans.write(session, rows, import_id=import_id, now=now, progress=progress)
     else:
         actuals.write(session, workflow, rows, import_id=import_id, now=now, progress=progress)
     return Written()

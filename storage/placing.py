@@ -20,8 +20,8 @@ from sqlalchemy.orm import Session
 from review_queue.divergence import diverge
 from review_queue.items import OPEN_STATES, SourceKind, State
 from review_queue.priority import place
-from review_queue.withholding import Withheld, withheld
-from storage import bulk, track_record, workflows
+from review_queue.withholding import HIDDEN, Withheld, withheld
+from storage import bulk, feeds, track_record, workflows
 from storage.fates import exact_texts
 from storage.tables import OPEN, forecasts, items, model_versions, segments, series, sources
 from storage.workflows import Workflow
@@ -173,8 +173,8 @@ def _placed(
     facts["uncertainty"] = _rank(_relative_width(facts), around.widths)
     facts["has_ai"], facts["has_manual"] = facts["ai"].notna(), facts["manual"].notna()
     apart = diverge(facts, workflow.policy)
-    hidden = withheld(facts, workflow.policy, now=now)
-    apart["flagged"] |= np.isin(hidden, (Withheld.TOO_WIDE, Withheld.TOO_OLD))
+    hidden = withheld(facts, workflow.policy, now=now, feed_is_out=feeds.is_out(session, workflow.id))
+    apart["flagged"] |= np.isin(hidden, HIDDEN)
     whole = pd.concat([facts, apart], axis=1)
     order = place(whole, workflow.policy, now=now, g95=around.g95)
     placed = pd.concat([apart, order], axis=1)
@@ -230,8 +230,8 @@ def _content_hashes(workflow: Workflow, facts: pd.DataFrame, standing: pd.DataFr
 
 
 def _not_shown(why: str | None) -> tuple[str, ...]:
-    """What the hash of an item holds of a value that is there and not shown."""
-    return (why,) if why in (Withheld.TOO_WIDE, Withheld.TOO_OLD) else ()
+    """What the hash of an item holds of a value that is there and not shown, or not as one of today."""
+    return (why,) if why in (*HIDDEN, Withheld.LAST_VERSION) else ()
 
 
 # --- what is stored ------------------------------------------------------------------------------------------------

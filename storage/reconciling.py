@@ -13,7 +13,7 @@ from review_queue.items import FINAL_OUTCOMES, OPEN_STATES, SourceKind, Stage, S
 from review_queue.periods import before, parse_period
 from review_queue.reconciling import planned
 from review_queue.roles import Principal, Task
-from review_queue.withholding import Withheld
+from review_queue.withholding import HIDDEN
 from storage.listing import awaits_number
 from storage.people import scope
 from storage.tables import (
@@ -32,8 +32,6 @@ from storage.workflows import Workflow
 
 #: Events after which what was decided on an item before no longer stands.
 REOPENED = ("item.reopened", "item.stale")
-#: A withheld value is part of no total, and of no plan.
-HIDDEN = (Withheld.TOO_WIDE, Withheld.TOO_OLD)
 _NUMBERS = ("ai", "manual", "final", "last", "value_per_unit", "decision", "u")
 
 
@@ -94,7 +92,7 @@ def _numbers(session: Session, who: Principal, workflow: Workflow, period: str, 
     for kind in (SourceKind.AI, SourceKind.MANUAL):
         of_kind = values[values["kind"] == kind].drop_duplicates("item", keep="last").set_index("item")["value"]
         rows[kind.value] = rows["item"].map(of_kind)
-    rows["ai"] = rows["ai"].mask(rows["withheld"].isin(list(HIDDEN)))
+    rows["ai"] = rows["ai"].mask(rows["withheld"].isin(list(HIDDEN)))  # part of no total, and of no plan
     standing = _standing(session, workflow, period, as_of=as_of)
     return rows.merge(standing, how="left", on="item").astype(dict.fromkeys(set(_NUMBERS) - {"last"}, "float64"))
 

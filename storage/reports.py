@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from review_queue.roles import Principal
+from storage import used_plans
 from storage.growth import Some
 from storage.known_actuals import with_actuals, with_naive
 from storage.live_rows import HOW_DECIDED, live_rows
@@ -24,11 +25,12 @@ from storage.workflows import Workflow
 SEGMENT, ATTRIBUTE = "segment_", "attribute_"  #: what the columns of levels and of imported attributes begin with
 TIMES = (
     *("created_at", "started_at", "decided_at", "withdrawn_at", "due_at", "actual_final_at"),
-    *("opened_at", "first_evidence_at"),
+    *("opened_at", "first_evidence_at", "used_at", "locked_at"),
 )
 NUMBERS = (
     *("ai", "manual", "naive", "final", "actual", "ai_low", "ai_high", "ai_level", "u", "value_per_unit"),
     *("scale", "initial_value", "hours_to_deadline", "queue_length", "horizon"),
+    *("used_value", "plan_value"),
 )
 TRUTHS = ("flagged", "is_lower_bound", "audit_sample", "is_degraded")
 TEXTS = (
@@ -60,6 +62,7 @@ COLUMNS = (
     "audit_sample",
     "horizon",
     *HOW_DECIDED,
+    *used_plans.COLUMNS,
 )
 #: What rows have besides: who they are, where they belong, and what came with past ones as JSON objects.
 PLACES = ("past", "series_id", "path", "attributes")
@@ -91,7 +94,8 @@ def reviews(
         The columns of ``COLUMNS``, then ``segment_<level>`` for each level of the policy and ``attribute_<name>`` for
         each attribute of past reviews, as text. Values are in the workflow's unit, times UTC, unknown is NaN or NaT;
         ``reviewer`` is who decided, else who holds it now, and ``reviewer_id`` their account; ``item`` is <NA> for past
-        reviews. ``note`` is the text of the reason, else of the decision; ``knew_more`` is True, False or None.
+        reviews. ``note`` is the text of the reason, else of the decision; ``knew_more`` is True, False or None. At the
+        end of ``COLUMNS`` are those of ``used_plans``.
     """
     return presented(session, workflow, rows(session, workflow, as_of, within=within))
 
@@ -114,6 +118,7 @@ def rows(
     )
     table = with_actuals(session, workflow, table, as_of)
     table = with_naive(session, workflow, table, as_of)
+    table = used_plans.with_plans(session, workflow, table, as_of)
     return typed(table[[*(name for name in COLUMNS if name != "simulated"), *PLACES]])
 
 

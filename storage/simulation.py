@@ -39,6 +39,7 @@ from storage.tables import (
     segments,
     series,
     sources,
+    used_values,
     workflows,
 )
 
@@ -84,6 +85,7 @@ class Simulation:
     comments: pd.DataFrame  #: ``item``, ``subject``
     advance_notices: pd.DataFrame  #: ``subject``
     figure_comments: pd.DataFrame  #: ``subject``
+    used: pd.DataFrame  #: ``item``; the plan as it was used
 
 
 def require_empty(session: Session) -> None:
@@ -126,6 +128,10 @@ def add_rows(session: Session, simulation: Simulation, *, workflow_id: int, pers
     _insert(session, comments, _located(simulation.comments, item_ids, person_ids, "author_id"))
     for table, told in ((advance_notices, simulation.advance_notices), (figure_comments, simulation.figure_comments)):
         _insert(session, table, _with_people(told, person_ids, "person_id").assign(workflow_id=workflow_id))
+    plan = simulation.used.assign(
+        series_id=simulation.items.loc[simulation.used["item"], "series"].map(keys).to_numpy()
+    )
+    _insert(session, used_values, plan.drop(columns="item"))
     _tell(session, simulation, workflow_id, made)
 
 

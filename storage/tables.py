@@ -345,6 +345,20 @@ actuals = Table(  # realised values, of the past (history) and of what was forec
 Index("ix_actuals_final_at", actuals.c.final_at)
 Index("ix_actuals_series_period", actuals.c.series_id, actuals.c.period_start, actuals.c.id)
 
+used_values = Table(  # what the plan held that was used downstream, whatever was decided here; the newest row stands
+    "used_values",
+    metadata,
+    _id(),
+    _ref("series_id", "series"),
+    Column("period", String(20), nullable=False),
+    Column("period_start", Date, nullable=False),
+    Column("value", Float, nullable=False),
+    _at("used_at", nullable=True),  # when the plan was used, as the file says
+    _at("received_at"),
+    _ref("import_id", "imports", nullable=True),
+)
+Index("ix_used_values_series_period", used_values.c.series_id, used_values.c.period_start, used_values.c.id)
+
 past_reviews = Table(  # reviews kept elsewhere before go-live: the baseline; they are never claimed or decided here
     "past_reviews",
     metadata,
@@ -757,6 +771,54 @@ set_aside_rows = Table(
     CheckConstraint("status IN ('open', 'fixed', 'dismissed')", name="status"),
 )
 Index("ix_set_aside_open", set_aside_rows.c.workflow_id, set_aside_rows.c.status)
+
+import_files = Table(  # the shape of a file of forecasts, so that decisions can be written back in it
+    "import_files",
+    metadata,
+    _id(),
+    _ref("import_id", "imports"),
+    Column("headers", Json, nullable=False),  # as written, in their order
+    Column("delimiter", String(1), nullable=False),
+    UniqueConstraint("import_id"),
+)
+
+import_parts = Table(  # its rows as they were written, some thousands a part
+    "import_parts",
+    metadata,
+    _id(),
+    _ref("import_id", "imports"),
+    Column("number", Integer, nullable=False),  # from 0, in the order of the file
+    Column("body", LargeBinary, nullable=False),  # Parquet: row_number, series, period, and the cells as text
+    UniqueConstraint("import_id", "number"),
+)
+
+outages = Table(  # from when to when the AI's feed into a workflow was late or failing
+    "outages",
+    metadata,
+    _id(),
+    _ref("workflow_id", "workflows"),
+    Column("kind", String(20), nullable=False),
+    _at("began_at"),
+    _at("ended_at", nullable=True),
+    CheckConstraint("kind IN ('late', 'failing')", name="kind"),
+)
+_is_open = outages.c.ended_at.is_(None)
+Index("uq_outages_open", outages.c.workflow_id, unique=True, sqlite_where=_is_open, postgresql_where=_is_open)
+
+pulls = Table(  # a query of another database that was due; the row is there before it is asked, so it is asked once
+    "pulls",
+    metadata,
+    _id(),
+    Column("source", String(100), nullable=False),  # its name in the settings; what it connects to is kept nowhere here
+    _ref("workflow_id", "workflows", index=True),
+    Column("kind", String(20), nullable=False),
+    Column("slot", BigInteger, nullable=False),  # which of the times at which it is due, counted from 1970
+    _at("started_at"),
+    _at("ended_at", nullable=True),
+    _ref("import_id", "imports", nullable=True),
+    Column("failure", Text, nullable=False, server_default=text("''")),
+    UniqueConstraint("source", "workflow_id", "slot"),
+)
 
 outbox = Table(  # what other systems are to hear of, written with the change that it tells
     "outbox",

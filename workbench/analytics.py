@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from review_queue.exporting import inert
 from review_queue.items import OPEN_STATES, Lane
 from review_queue.measures import latency as timing
 from review_queue.measures.ageing import ageing, open_reviews
@@ -23,8 +24,6 @@ from workbench.known_reviews import Reviews
 
 #: Reviews from which a Kaplan–Meier percentile is shown (METHODS 9).
 ENOUGH_TIMES = 20
-#: A cell that begins with one of these is run as a formula by spreadsheets.
-RISKY = ("=", "+", "-", "@", "\t", "\r", "\n")
 LANE = "lane"
 
 
@@ -257,4 +256,4 @@ def _counts_only(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _inert(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(RISKY) else value
+    return inert(value) if isinstance(value, str) else value

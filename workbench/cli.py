@@ -7,7 +7,7 @@ import traceback
 
 import typer
 
-from workbench.commands import database, demo, digest, importing, people, reporting, serving
+from workbench.commands import database, demo, digest, exporting, importing, people, pulling, reporting, serving
 
 UNFORESEEN = 70
 
@@ -20,6 +20,8 @@ app = typer.Typer(
 app.command("serve")(serving.serve)
 app.command("demo")(demo.demo)
 app.command("import")(importing.import_file)
+app.command("export")(exporting.export)
+app.command("pull")(pulling.pull)
 app.command("report")(reporting.report)
 app.command("digest")(digest.digest)
 app.command("check-config")(serving.check_config)

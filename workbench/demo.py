@@ -25,6 +25,7 @@ from storage import audit, placing, simulation, workflows
 from storage.engine import Database, database_now
 from storage.simulation import Simulation
 from workbench.demo_market import Market, items_of, make_market, make_series, version_of
+from workbench.demo_plan import used_rows
 from workbench.demo_reviews import evidence_of, review, steps_of
 from workbench.demo_time import DUE_AT, Timeline, timeline
 from workbench.demo_world import (
@@ -185,6 +186,7 @@ def rows_of(story: Story, seed: int) -> Simulation:
         comments=_comment_rows(story, rng),
         advance_notices=_notice_rows(story),
         figure_comments=_figure_comment_rows(story),
+        used=used_rows(world, time, story.items, story.steps, np.random.default_rng([seed, 2])),
     )
 
 

@@ -176,6 +176,10 @@ class World:
     burst_share: float = 0.93  #: of what is left on the last day, outside the bottleneck
     burst_override: float = 0.25  #: times the usual chance of an override
     burst_seconds: tuple[float, float] = (4.0, 12.0)  #: from one decision to the next
+    # planted: a territory whose decided values are replaced before the plan is used
+    shadow_territory: str = "Germany South"
+    shadow_there: float = 0.30
+    shadow_elsewhere: float = 0.02
 
     # planted: those who do not review as the others do were told so long ago, and others may look closer
     noticed_days_ago: int = 9

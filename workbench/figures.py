@@ -26,7 +26,7 @@ BAND_WORDS = {
 
 
 def ai_figure(item: Item, withheld: str = "") -> None:
-    """The AI's forecast with its range, its usual miss and its version; or why it is not shown, in a sentence."""
+    """The AI's forecast with its range, its usual miss and its version; or why it is not shown, or not of today."""
     forecast = item.ai
     st.metric("AI forecast", amount(forecast.value, plain(item.unit)) if forecast else "—")
     if forecast is None:
@@ -38,6 +38,7 @@ def ai_figure(item: Item, withheld: str = "") -> None:
         f"{level} {amount(forecast.low)} to {amount(forecast.high)}" if forecast.low is not None else "No range given",
         f"Usual miss {amount(scale)}" if scale else "Usual miss not known yet",
         forecast.model_version,
+        withheld,
     )
 
 

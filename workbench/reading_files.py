@@ -8,7 +8,8 @@ import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time
-from itertools import islice
+from decimal import Decimal
+from itertools import chain, islice
 from typing import Any
 
 import pandas as pd
@@ -35,6 +36,7 @@ class Sheet:
     cells: pd.DataFrame = field(repr=False)
     misshapen: dict[int, int]  #: row → its number of cells, where it is not the header's
     left_over: dict[int, dict[int, str]]  #: row → place of a cell that no header stands above → its text
+    delimiter: str = ","  #: between the cells of a CSV file
 
 
 def read_sheet(name: str, content: bytes) -> Sheet:
@@ -49,12 +51,37 @@ def read_sheet(name: str, content: bytes) -> Sheet:
     if is_spreadsheet != name.lower().endswith((".xlsx", ".xlsm")):
         raise FileRefused(f"{name} is not what its name says. Save it again as CSV (UTF-8) or XLSX.")
     try:
-        return _sheet(name, _xlsx_rows(name, content) if is_spreadsheet else _csv_rows(name, content))
+        if is_spreadsheet:
+            return _sheet(name, _xlsx_rows(name, content))
+        text = _text(name, content)
+        delimiter = _delimiter(text)
+        return _sheet(name, _csv_rows(text, delimiter), delimiter)
     except csv.Error as error:
         raise FileRefused(f"{name} is not a readable CSV file: {error}. Check its quotation marks.") from error
 
 
-def _sheet(name: str, rows: Iterator[tuple[int, Sequence[str]]]) -> Sheet:
+def sheet_of_rows(name: str, headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> Sheet:
+    """The table of values that came from elsewhere than a file, each as a spreadsheet's cell would be read.
+
+    Args:
+        rows: Python values as a database's driver gives them; None is an empty cell.
+
+    Raises:
+        FileRefused: a value is bytes, or the columns cannot be read.
+    """
+    told = chain([list(headers)], ([_told(name, cell) for cell in row] for row in rows))
+    return _sheet(name, enumerate(told, start=1))
+
+
+def _told(name: str, cell: Any) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, bytes | bytearray | memoryview):
+        raise FileRefused(f"{name} has a column of bytes. Leave it out, or turn it into text in the query.")
+    return format(cell, "f") if isinstance(cell, Decimal) else _written(cell)
+
+
+def _sheet(name: str, rows: Iterator[tuple[int, Sequence[str]]], delimiter: str = ",") -> Sheet:
     first = next((cells for _, cells in rows if any(map(str.strip, cells))), None)
     if first is None:
         raise FileRefused(f"{name} is empty. It needs a line of column names and rows under it.")
@@ -68,7 +95,7 @@ def _sheet(name: str, rows: Iterator[tuple[int, Sequence[str]]]) -> Sheet:
     cells = pd.concat(frames) if frames else pd.DataFrame({i: pd.Series(dtype="str") for i in range(len(headers))})
     if len(cells) > MOST_ROWS:
         raise FileRefused(f"{name} has more than {MOST_ROWS:,} rows. Split it into several files.")
-    return Sheet(tuple(headers), cells, misshapen, left_over)
+    return Sheet(tuple(headers), cells, misshapen, left_over, delimiter)
 
 
 def _frames(
@@ -113,15 +140,17 @@ def _check_headers(name: str, headers: Sequence[str]) -> None:
         raise FileRefused(f"{name} has more than one column called {twice[0][:60]!r}. Give each its own name.")
 
 
-def _csv_rows(name: str, content: bytes) -> Iterator[tuple[int, Sequence[str]]]:
+def _csv_rows(text: str, delimiter: str) -> Iterator[tuple[int, Sequence[str]]]:
+    return enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True), start=1)
+
+
+def _text(name: str, content: bytes) -> str:
     try:
-        text = content.decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FileRefused(
             f"{name} is not UTF-8 text (byte {error.start + 1:,} cannot be read). Save it as CSV UTF-8, or as XLSX."
         ) from error
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
-    return enumerate(rows, start=1)
 
 
 def _delimiter(text: str) -> str:

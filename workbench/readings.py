@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pandas as pd
 
 from review_queue.alerting import Reading, Watched
+from review_queue.feeds import Feed
 from review_queue.measures.ageing import open_reviews
 from review_queue.measures.coverage import coverage
 from review_queue.measures.latency import durations, percentiles
 from review_queue.measures.overrides import overrides
 from review_queue.measures.skill import skill_path
 from review_queue.roles import Task
-from storage import people
+from storage import feeds, people
 from storage.engine import Database
 from storage.workflows import Workflow
 from workbench.known_reviews import Reviews, read_now
@@ -31,15 +32,27 @@ def watched_now(database: Database, *, person_id: int, workflow: Workflow) -> di
         NotAllowed: the person may not see analytics in it.
     """
     with database.reading() as session:
-        user = people.principal(session, person_id)
-        user.require(Task.SEE_ANALYTICS, workflow.id)
+        people.principal(session, person_id).require(Task.SEE_ANALYTICS, workflow.id)
+    return watched_of(database, workflow, read_now(database, workflow)) if workflow.policy.alerts else {}
+
+
+def watched_of(database: Database, workflow: Workflow, known: Reviews) -> dict[Watched, Reading | None]:
+    """Every measure that the workflow watches, over reviews that were just read."""
     wanted = [rule.measure for rule in workflow.policy.alerts]
-    return read_all(read_now(database, workflow), wanted) if wanted else {}
+    with database.reading() as session:
+        feed = feeds.feed_of(session, workflow.id) if Watched.AI_FEED_HOURS in wanted else None
+    return read_all(known, wanted, feed=feed)
 
 
-def read_all(known: Reviews, wanted: list[Watched]) -> dict[Watched, Reading | None]:
-    """The wanted measures over reviews that were just read."""
-    return {watched: _READ[watched](known) for watched in wanted}
+def read_all(known: Reviews, wanted: list[Watched], *, feed: Feed | None = None) -> dict[Watched, Reading | None]:
+    """The wanted measures over reviews that were just read, and of the AI's ``feed``."""
+    of_feed = {Watched.AI_FEED_HOURS: _feed_hours(feed, known.as_of)}
+    return {watched: of_feed[watched] if watched in of_feed else _READ[watched](known) for watched in wanted}
+
+
+def _feed_hours(feed: Feed | None, now: datetime) -> Reading | None:
+    hours = None if feed is None else feed.hours(now)
+    return None if hours is None else Reading.of(hours, 1)
 
 
 def _overdue(known: Reviews) -> Reading:

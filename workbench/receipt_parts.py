@@ -25,6 +25,14 @@ from workbench.reads import Receipt
 LONGEST_ID = 18  #: digits
 SHOWN = 200  #: decisions in the list
 MODES = {"ai_first": "AI shown first", "human_first": "Own number named first", "bulk": "Confirmed with others"}
+#: Why the AI's value was not on the screen, or not as one of today.
+NOT_OF_TODAY = {
+    "absent": "none had come",
+    "too_wide": "not shown: its range was too wide",
+    "too_old": "not shown: it was too old",
+    "feed_out": "not shown: its feed was late or failing",
+    "last_version": "the last that had come; its feed was late or failing",
+}
 PANELS = {
     "model": "What the AI says",
     "sources": "Sources",
@@ -245,7 +253,7 @@ def _screen(told: Receipt) -> None:
         knew = {True: ", and they knew something more", False: ", and they knew nothing more"}.get(shown.knew_more, "")
         rows.append(("Named first", amount(shown.initial_value, told.item.unit) + knew))
     if shown.is_degraded or shown.withheld:
-        rows.append(("AI's value", f"not shown: {(shown.withheld or 'it was away').replace('_', ' ')}"))
+        rows.append(("AI's value", NOT_OF_TODAY.get(shown.withheld or "", "not shown: it was away")))
     _table(pd.DataFrame(rows, columns=["fact", "value"]), {"fact": "Fact", "value": "As it was"}, alt="The screen")
 
 

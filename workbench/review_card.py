@@ -221,9 +221,17 @@ def _final(here: Sitting, item: Item) -> None:
     if named is not None:
         st.caption(plain(f"You named {amount(named.value)} first."))
     if here.panel not in VALUED:
-        st.caption("Starts as the AI's value. Type over it to adjust." if item.ai else "Type a value of your own.")
+        st.caption(_starts_as(here, item))
     elif item.ai is not None and here.final is not None and item.ai.value:
         st.caption(f"{here.final / item.ai.value - 1:+.1%} against the AI")
+
+
+def _starts_as(here: Sitting, item: Item) -> str:
+    if item.ai is not None:
+        return "Starts as the AI's value. Type over it to adjust."
+    if here.desk is not None and here.desk.stand_in is not None:
+        return "Starts as the naive forecast, which stands in for the AI. Adjust to use it, or type over it."
+    return "Type a value of your own."
 
 
 def _buttons(here: Sitting, item: Item) -> None:

@@ -53,6 +53,8 @@ class Settings(BaseSettings):
     public_url: str | None = None  #: where people reach this workbench, for links in mail
     mail: str | None = None  #: how mail gets out; None: it does not
     mail_from: str | None = None  #: whom it is from
+    sources: str | None = None  #: the file that names other databases to pull from
+    mask_key: SecretStr | None = None  #: what people are masked with in labels; None: another key each time
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("allowed_hosts", "administrators", mode="before")
@@ -80,7 +82,7 @@ class Settings(BaseSettings):
                 raise ValueError(f"write {identity!r} as issuer|subject; an e-mail address identifies nobody")
         return value
 
-    @field_validator("cookie_secret")
+    @field_validator("cookie_secret", "mask_key")
     @classmethod
     def _long_secret(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value().encode()) < SHORTEST_SECRET:
@@ -99,7 +101,7 @@ class Settings(BaseSettings):
             raise ValueError("it must end with /oauth2callback, like https://review.example.com/oauth2callback")
         return _secure(value)
 
-    @field_validator("public_url", "mail", "mail_from")
+    @field_validator("public_url", "mail", "mail_from", "sources")
     @classmethod
     def _none_if_empty(cls, value: str | None) -> str | None:
         return (value or "").strip() or None

@@ -27,14 +27,16 @@ class Typed(LaidOut):
 
     @property
     def final(self) -> float | None:
-        """The final value as the form has it: what was typed, else the AI's."""
+        """The final value as the form has it: what was typed, else the AI's or what stands in for it."""
         item = self.desk.item if self.desk else None
         if item is None:
             return None
         if self.panel is Outcome.KEEP_MANUAL and item.manual is not None:
             return item.manual.value
         typed = self.value("final")
-        return typed if typed is not None else (item.ai.value if item.ai else None)
+        if typed is not None:
+            return typed
+        return item.ai.value if item.ai else self.desk.stand_in if self.desk else None
 
     @property
     def overrides(self) -> bool:

@@ -14,7 +14,7 @@ from review_queue.errors import ReviewError, ServerStopping
 from storage.engine import CommitInDoubt, Database
 from storage.placing import Surroundings
 from workbench import watching
-from workbench.actions import reminding, reviewing
+from workbench.actions import feeding, pulling, reminding, reviewing
 from workbench.known_reviews import keep_reviews
 from workbench.mailing import post_of
 from workbench.settings import settings
@@ -37,6 +37,8 @@ async def keep(database: Database) -> None:
         _again_and_again(partial(keep_reviews, database), "What analytics read could not be brought up to date")
     )
     chosen = settings()
+    work.append(_again_and_again(partial(feeding.watch_feeds, database), "The AI's feeds could not be looked at"))
+    work.append(_again_and_again(partial(pulling.pull_due, database), "Other databases could not be asked"))
     post = post_of(chosen)
     if post is not None:
         sender = chosen.mail_from or ""

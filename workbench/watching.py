@@ -10,7 +10,7 @@ from storage.workflows import Workflow
 from workbench.actions import alerting, forewarning
 from workbench.actions.looking import people_compared
 from workbench.known_reviews import NEWEST, read_now
-from workbench.readings import read_all
+from workbench.readings import watched_of
 from workbench.stopping import doors
 
 #: How often each workflow is looked at: what the thresholds are about moves in hours.
@@ -45,7 +45,7 @@ def _look_at(database: Database, workflow: Workflow) -> list[int]:
         forewarning.keep_notices(database, workflow, [])  # those of a time when people were compared
         return []
     known = read_now(database, workflow)
-    made = alerting.raise_alerts(database, workflow, read_all(known, [rule.measure for rule in policy.alerts]))
+    made = alerting.raise_alerts(database, workflow, watched_of(database, workflow, known))
     compared = people_compared(read_now(database, workflow, span=NEWEST)) if policy.person_level else []
     forewarning.keep_notices(database, workflow, [one.reviewer for one in compared if one.may_be_named])
     return made

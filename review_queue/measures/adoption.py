@@ -34,7 +34,8 @@ def live(reviews: pd.DataFrame) -> pd.DataFrame:
 def reached(reviews: pd.DataFrame, *, tolerance: float) -> pd.DataFrame:
     """When each live review reached each step of the funnel; NaT where it has not. Withdrawn ones are left out.
 
-    - ``produced``: there is an AI value (``ai``), also one that was withheld as too wide or too old (``withheld``).
+    - ``produced``: there is an AI value (``ai``), also one that was withheld as too wide or too old, or while its feed
+      was out (``withheld``).
     - ``shown``: it was not withheld.
     - ``opened``: ``opened_at``; of an undecided review the first claim (``started_at``) will do.
     - ``decided``: also without having been opened, as in a batch.
@@ -55,7 +56,7 @@ def reached(reviews: pd.DataFrame, *, tolerance: float) -> pd.DataFrame:
     rows = live(reviews)
     rows = rows[rows["state"] != "withdrawn"]
     withheld = _text(rows, "withheld")
-    is_produced = rows["ai"].notna() | withheld.isin(("too_wide", "too_old"))
+    is_produced = rows["ai"].notna() | withheld.isin(("too_wide", "too_old", "feed_out", "last_version"))
     is_decided = rows["state"] == "decided"
     opened = _times(rows, "opened_at") if "opened_at" in rows else rows["started_at"]
     accepted = ~is_override(rows, tolerance=tolerance) | rows["reason"].isin(INFORMING)
@@ -65,7 +66,7 @@ def reached(reviews: pd.DataFrame, *, tolerance: float) -> pd.DataFrame:
     times = pd.DataFrame(index=rows.index)
     times[ELIGIBLE] = rows["created_at"]
     times[PRODUCED] = _times(rows, "ai_received_at").fillna(rows["created_at"]).where(is_produced)
-    times[SHOWN] = times[PRODUCED].where(withheld.isna())
+    times[SHOWN] = times[PRODUCED].where(withheld.isna() | withheld.eq("last_version"))
     times[OPENED] = opened.where(is_decided, opened.combine_first(rows["started_at"]))
     times[DECIDED] = rows["decided_at"].where(is_decided)
     times[INFORMED] = times[DECIDED].where(informed)

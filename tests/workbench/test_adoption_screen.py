@@ -65,6 +65,16 @@ def test_with_a_plan_shadow_overrides_are_counted_from_twenty_decisions():
     assert adoption.shadow_answer(few).endswith("19 of 20 decisions with a used value needed.")
 
 
+def test_shadow_overrides_are_told_by_group():
+    north = [*weeks(1, 15, used_value=100.0), *weeks(1, 5, used_value=120.0)]
+    west = weeks(1, 20, used_value=100.0, segment_region="West")
+
+    table = adoption.shadow_by(known_of(*north, *west), "segment_region").set_index("group")
+
+    assert table.loc[["North", "West"], "shadow"].tolist() == [5, 0]
+    assert table.loc[["North", "West"], "share"].tolist() == [0.25, 0.0]
+
+
 def test_a_cliff_is_named_with_its_step_and_the_group_that_fell():
     fallen = [
         forecast(7 * week + 2 + place / 100, opened=place % 2 == 0, segment_region="West" if place % 2 else "North")

@@ -61,7 +61,7 @@ def test_every_command_of_the_contract_is_there() -> None:
         if group.typer_instance
     }
 
-    assert commands == {"serve", "demo", "import", "report", "digest", "check-config"}
+    assert commands == {"serve", "demo", "import", "export", "pull", "report", "digest", "check-config"}
     assert groups == {
         "db": {"upgrade", "current", "backup", "restore"},
         "workflow": {"add", "list", "show", "check"},

@@ -453,6 +453,20 @@ def test_one_reviewer_ignores_the_gap_and_one_rejects_everything(loaded: Databas
         assert relative_miss(one) < 1.02
 
 
+def test_one_territory_plans_elsewhere(loaded: Database):
+    used = read(loaded, tables.used_values)[["series_id", "period", "value", "used_at"]]
+    rows = standing(loaded).merge(used, on=["series_id", "period"])
+    replaced = (rows["value"] - rows["final_value"]).abs() > 1e-6 * rows["final_value"].abs()
+    there = rows["territory"] == "Germany South"
+    shares = replaced[~there].groupby(rows["territory"]).mean()
+
+    assert len(rows) > 5_000
+    assert 0.22 <= replaced[there].mean() <= 0.38
+    assert shares.max() < 0.06
+    assert (rows["used_at"] >= rows["decided_at"]).all()
+    assert (rows["used_at"] <= NOW).all()
+
+
 @pytest.mark.parametrize("seed", range(1, 9))
 def test_the_planted_truths_are_there_with_any_seed(seed: int):
     rows = told(seed)

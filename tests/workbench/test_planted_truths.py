@@ -18,6 +18,7 @@ from review_queue.measures.latency import durations, percentiles
 from review_queue.measures.outcomes import effectiveness_by, overridden
 from review_queue.measures.overrides import WORTH_A_LOOK, overrides, wilson
 from review_queue.measures.oversight import conversation, signals
+from review_queue.measures.shadow import shadow_overrides
 from review_queue.measures.skill import skill_path
 from storage import schema, workflows
 from storage.engine import open_database
@@ -97,9 +98,16 @@ def truths(table: pd.DataFrame, tolerance: float) -> dict[str, bool]:
         and versions.loc["tern-3.1", "high"] < versions.loc["tern-3.1", "level"],
         "the healthy versions are left alone": not (versions.drop("tern-3.1")["verdict"] == TOO_NARROW).any(),
         "the model does worse than naive": len(alarmed) > 0,
+        "one territory plans elsewhere": replaced_elsewhere(table) == WORLD.shadow_territory,
         "one territory is the bottleneck": slowest(table) == WORLD.bottleneck,
         "approvals burst before deadlines": rushed["low"] > 0.15,
     }
+
+
+def replaced_elsewhere(table: pd.DataFrame) -> str | None:
+    """The one territory in which more of what is decided is replaced than in any other, beyond doubt."""
+    shares = shadow_overrides(table, groups=table[TERRITORY]).set_index("group").sort_values("share")
+    return shares.index[-1] if shares["low"].iloc[-1] > shares["high"].iloc[-2] else None
 
 
 def slowest(table: pd.DataFrame) -> str:

@@ -131,4 +131,12 @@ def _checks(policy: Policy) -> tuple[Check, ...]:
             if policy.scope
             else "List in [scope] what the AI was validated for, or any segment is taken.",
         ),
+        Check(
+            "fallback",
+            policy.feed_late_hours is not None,
+            False,
+            f"Without an AI forecast for {policy.feed_late_hours:g} hours the fallback counts: {policy.fallback}."
+            if policy.feed_late_hours is not None
+            else "Set feed_late_hours and fallback, so that nobody waits for an AI that is away.",
+        ),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from review_queue.columns import Kind, Match, columns_of, kind_of, match_headers
 from review_queue.errors import ReviewError
 from review_queue.roles import Principal, Task
 from review_queue.rows import Checked, check_rows
-from storage import audit, imports, matching, notifications, people, workflows
+from storage import audit, import_shapes, imports, matching, notifications, people, workflows
 from storage.bulk import Progress
 from storage.engine import Database, database_now
 from storage.fates import Fate, Written
@@ -22,7 +22,7 @@ from storage.imports import Counts, SetAside
 from storage.matching import Matched
 from storage.workflows import Workflow
 from workbench.actions.again import again
-from workbench.reading_files import read_sheet
+from workbench.reading_files import Sheet, read_sheet
 from workbench.stopping import doors
 
 #: How many of the rows set aside a summary shows.
@@ -148,27 +148,42 @@ def import_file(
     sheet = read_sheet(name, content)
     levels = workflow.policy.segments
     matches = match_headers(sheet.headers, what, levels, remembered=remembered, given=mapping)
-    texts = pd.DataFrame(
-        {match.column: sheet.cells[sheet.headers.index(match.header)] for match in matches}, index=sheet.cells.index
-    )
-    incoming = _Incoming(
-        kind=what,
-        name=name,
-        file_hash=hashlib.sha256(content).hexdigest(),
-        texts=texts,
-        row_numbers=pd.Series(texts.index, index=texts.index),
+    incoming = replace(
+        _incoming(what, name, sheet, matches, file_hash=hashlib.sha256(content).hexdigest()),
         mapping=to_remember(matches, sheet.headers, what, levels, remembered=remembered, given=mapping),
-        misshapen=sheet.misshapen,
-        left_over={row: _left_over(cells) for row, cells in sheet.left_over.items()},
+        sheet=sheet,
     )
-    done = (
-        _rehearse(database, person_id, workflow, incoming)
-        if dry_run
-        else _perform(database, person_id, workflow, incoming, progress or _silent)
-    )
-    taken = {match.header for match in matches}
-    left_out = tuple(header for header in sheet.headers if header and header not in taken)
-    return replace(done.summary, mapping=matches, left_out=left_out)
+    return _brought_in(database, person_id, workflow, incoming, sheet, matches, dry_run=dry_run, progress=progress)
+
+
+@again(in_doubt=False)
+def import_sheet(
+    database: Database,
+    *,
+    person_id: int,
+    workflow_key: str,
+    kind: Kind,
+    name: str,
+    sheet: Sheet,
+    identity: str,
+    mapping: Mapping[str, str] | None = None,
+    dry_run: bool = False,
+) -> ImportSummary:
+    """Bring a table in that came in no file, by the checks of ``import_file``.
+
+    Args:
+        name: what the list of imports calls it.
+        identity: 64 hexadecimal digits that stay the same while the table may hold the same rows: one that was set
+            aside before is not set aside again.
+        mapping: canonical column → the table's, where the names do not tell. Files do not go by it.
+
+    Raises:
+        FileRefused, NotAllowed, WorkflowInvalid: as ``import_file``.
+    """
+    workflow, _ = _allowed(database, person_id, workflow_key, kind)
+    matches = match_headers(sheet.headers, kind, workflow.policy.segments, given=mapping)
+    incoming = _incoming(kind, name, sheet, matches, file_hash=identity)
+    return _brought_in(database, person_id, workflow, incoming, sheet, matches, dry_run=dry_run, progress=None)
 
 
 def guess_mapping(
@@ -265,8 +280,46 @@ class _Incoming:
     misshapen: Mapping[int, int] = field(default_factory=dict)
     #: Label → name → text of the cells beyond the header. They are kept with the row, and never read.
     left_over: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    sheet: Sheet | None = None  #: the whole file; None for rows that were set aside before
     #: Rows that stay set aside whatever the checks say, as ``Findings.rows``.
     unresolved: pd.DataFrame | None = None
+
+
+def _incoming(kind: Kind, name: str, sheet: Sheet, matches: Sequence[Match], *, file_hash: str) -> _Incoming:
+    texts = pd.DataFrame(
+        {match.column: sheet.cells[sheet.headers.index(match.header)] for match in matches}, index=sheet.cells.index
+    )
+    return _Incoming(
+        kind=kind,
+        name=name,
+        file_hash=file_hash,
+        texts=texts,
+        row_numbers=pd.Series(texts.index, index=texts.index),
+        mapping={},
+        misshapen=sheet.misshapen,
+        left_over={row: _left_over(cells) for row, cells in sheet.left_over.items()},
+    )
+
+
+def _brought_in(
+    database: Database,
+    person_id: int,
+    workflow: Workflow,
+    incoming: _Incoming,
+    sheet: Sheet,
+    matches: tuple[Match, ...],
+    *,
+    dry_run: bool,
+    progress: Progress | None,
+) -> ImportSummary:
+    done = (
+        _rehearse(database, person_id, workflow, incoming)
+        if dry_run
+        else _perform(database, person_id, workflow, incoming, progress or _silent)
+    )
+    taken = {match.header for match in matches}
+    left_out = tuple(header for header in sheet.headers if header and header not in taken)
+    return replace(done.summary, mapping=matches, left_out=left_out)
 
 
 @dataclass(frozen=True)
@@ -315,15 +368,24 @@ def _perform(
         written = matching.write(
             session, workflow, incoming.kind, matched.rows, import_id=batch, now=now, progress=_while_open(progress)
         )
+        if incoming.sheet is not None and incoming.kind is Kind.FORECASTS:
+            _keep_shape(session, batch, incoming.sheet, matched)
         if retried:
             _settle(session, incoming, told.aside, person_id=person_id)
         else:
             imports.set_aside(session, workflow.id, incoming.kind, batch, told.aside.drop(columns="row"))
         _record(session, person_id, workflow, told.summary.counts, batch, written)
+        if written.feed_is_back:
+            audit.record(session, "feed.back", actor_id=person_id, workflow_id=workflow.id, details={"batch": batch})
         notifications.tell_who_sent_back(session, workflow.id, written.returned, by=person_id)
         notifications.tell_of_stale(session, workflow.id, written.stale, by=person_id)
     after, stale = written.after_decision, len(written.stale)
     return replace(told, summary=replace(told.summary, batch=batch, after_decision=after, stale=stale))
+
+
+def _keep_shape(session: Session, batch: int, sheet: Sheet, matched: Matched) -> None:
+    """So that decisions can be written back in the shape in which their forecasts came."""
+    import_shapes.keep(session, batch, sheet.headers, sheet.delimiter, sheet.cells, matched.rows)
 
 
 def _checked(workflow: Workflow, incoming: _Incoming) -> Checked:

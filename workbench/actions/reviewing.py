@@ -21,10 +21,11 @@ from review_queue.notices import News
 from review_queue.roles import Principal, Task
 from review_queue.rules import check_undo
 from review_queue.second_review import blinded
-from review_queue.withholding import as_shown, because, is_named_first
+from review_queue.withholding import as_shown, because, is_named_first, stands_in
 from storage import (
     assignments,
     audit,
+    checks,
     commitments,
     decisions,
     notes,
@@ -63,7 +64,8 @@ class Desk:
     draft: dict[str, Any]
     opened_at: datetime  #: UTC, by the database's clock
     last: Decision | None = None  #: the newest decision of this round that stands, final or not
-    withheld: str = ""  #: why the AI's value is not shown, in a sentence
+    withheld: str = ""  #: why the AI's value is not shown, or not as one of today, in a sentence
+    stand_in: float | None = None  #: the naive forecast, where it takes the place of the AI's value
     named: Commitment | None = None  #: the number that they named before the AI's was shown
     is_check: bool = False  #: the AI's value is planted, and what is chosen meets a check item
     is_after_check: bool = False  #: the person met a check on this item before
@@ -414,12 +416,19 @@ def _desk(session: Session, who: Principal, workflow: Workflow, item_id: int) ->
         is_check=is_check,
         is_after_check=check is not None and check.is_answered,
         withheld=because(item, workflow.policy, now=past.now) if item.stage is not Stage.SECOND else "",
+        stand_in=_stand_in(session, workflow, item),
         named=named,
         mine=mine,
         draft=past.draft,
         opened_at=past.now,
         last=last if is_told else None,
     )
+
+
+def _stand_in(session: Session, workflow: Workflow, item: Item) -> float | None:
+    if not stands_in(item, workflow.policy):
+        return None
+    return item.naive.value if item.naive is not None else checks.season_before(session, item)
 
 
 def _check_undo(done: Decision, item: Item, who: Principal, workflow: Workflow, past: Past) -> None:

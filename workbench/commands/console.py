@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import typer
@@ -12,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from review_queue.errors import ReviewError
 from review_queue.roles import Role
-from storage import audit, people, schema
+from storage import audit, people, schema, workflows
 from storage.engine import Database, open_database
 from workbench.settings import SettingsInvalid, settings
 
@@ -64,6 +65,19 @@ def refusals() -> Iterator[None]:
 
 def _first_line(problem: DBAPIError) -> str:
     return str(problem.orig).strip().splitlines()[0]
+
+
+def instant_of(database: Database, workflow_key: str, text: str, *, option: str) -> datetime:
+    """The instant that ``text`` names; one without a zone is in the workflow's."""
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError as error:
+        sentence = f"{text!r} is not a time. Write it like 2025-03-31 or 2025-03-31T17:00+01:00."
+        raise typer.BadParameter(sentence, param_hint=option) from error
+    if instant.tzinfo is not None:
+        return instant
+    with database.reading() as session:
+        return instant.replace(tzinfo=workflows.get(session, workflow_key).policy.zone)
 
 
 def print_json(value: Any) -> None:

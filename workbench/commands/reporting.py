@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import typer
@@ -11,11 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from review_queue.measures.latency import Clock
-from storage import workflows
-from storage.engine import Database
 from workbench import reporting
 from workbench.analytics import ColumnUnknown
-from workbench.commands.console import open_ready, operator, print_json, refusals
+from workbench.commands.console import instant_of, open_ready, operator, print_json, refusals
 from workbench.reporting import Report, ReportHasNoGroups, ReportName
 
 
@@ -37,7 +34,7 @@ def report(
     """Print a report on the reviews of a workflow."""
     with refusals():
         database = open_ready()
-        instant = None if as_of is None else _instant(database, workflow, as_of)
+        instant = None if as_of is None else instant_of(database, workflow, as_of, option="--as-of")
         try:
             found = reporting.report(
                 database, name, person_id=operator(database), workflow_key=workflow, as_of=instant, by=by, clock=clock
@@ -48,19 +45,6 @@ def report(
             print_json(found.as_json())
         else:
             _print_table(found)
-
-
-def _instant(database: Database, workflow_key: str, text: str) -> datetime:
-    """The instant that ``text`` names; one without a zone is in the workflow's."""
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError as error:
-        sentence = f"{text!r} is not a time. Write it like 2025-03-31 or 2025-03-31T17:00+01:00."
-        raise typer.BadParameter(sentence, param_hint="--as-of") from error
-    if instant.tzinfo is not None:
-        return instant
-    with database.reading() as session:
-        return instant.replace(tzinfo=workflows.get(session, workflow_key).policy.zone)
 
 
 def _print_table(found: Report) -> None:

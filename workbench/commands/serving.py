@@ -10,6 +10,7 @@ from storage import durability, schema
 from storage.engine import describe, open_database
 from workbench.commands.console import WRONG_USE, open_ready, refusals
 from workbench.settings import settings
+from workbench.sources import read_sources
 
 
 def serve(
@@ -23,6 +24,7 @@ def serve(
         chosen = chosen.model_copy(update=changes)
         database = open_ready()
         durability.require_durable(database)
+        read_sources(chosen.sources)
         database.engine.dispose()
         from workbench import server  # brings Streamlit along
 
@@ -44,6 +46,8 @@ def check_config() -> None:
         database = open_database(chosen.database_url)
         typer.echo(f"Database: {describe(database)}")
         typer.echo(f"Schema: on {schema.current(database) or 'none yet'}, newest {schema.head()}")
+        for source in read_sources(chosen.sources):
+            typer.echo(f"Source: {source.name}, {source.kind} of {source.workflow} every {source.every_minutes} min")
         for warning in (*chosen.warnings(), *durability.weaknesses(database)):
             typer.echo(f"Warning: {warning}", err=True)
         typer.echo("The settings are in order.")

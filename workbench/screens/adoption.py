@@ -137,6 +137,11 @@ def shadow_answer(known: Reviews) -> str:
     )
 
 
+def shadow_by(known: Reviews, by: str) -> pd.DataFrame:
+    """The same for each group, as ``measures.shadow.shadow_overrides`` gives it."""
+    return shadow_overrides(known.table, groups=groups_for(known, by))
+
+
 def left_out(times: pd.DataFrame) -> str:
     """Which steps are not shown because nothing is known of them; empty if none."""
     known = adoption.measured(times)

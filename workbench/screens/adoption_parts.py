@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from workbench.analytics_parts import Wanted, chart_with_table, count_column, share_column, text_column
+from workbench.analytics_parts import (
+    Wanted,
+    chart_with_table,
+    count_column,
+    share_column,
+    table_with_download,
+    text_column,
+)
 from workbench.known_reviews import Reviews
 from workbench.parts import plain
 from workbench.screens import adoption, adoption_charts
@@ -19,6 +26,14 @@ COHORT_COLUMNS = {
     "n": count_column("Of"),
     "rate": share_column("Share"),
     **_SPREAD,
+}
+SHADOW_COLUMNS = {
+    "group": text_column("Group"),
+    "n": count_column("Decided, with a used value"),
+    "shadow": count_column("Replaced"),
+    "share": share_column("Share"),
+    **_SPREAD,
+    "state": text_column("State"),
 }
 ACTIVE_COLUMNS = {
     "week": text_column("Week"),
@@ -48,6 +63,9 @@ def funnel(watched: Reviews, wanted: Wanted) -> None:
         adoption.shadow_answer(watched),
     )
     st.markdown("\n".join(f"- {plain(said)}" for said in findings))
+    if "used_value" in watched.table and watched.table["used_value"].notna().any():
+        shadow = adoption.shadow_by(watched, wanted.by)
+        table_with_download(shadow, key="shadow-overrides-by-group", columns=SHADOW_COLUMNS)
     missing = adoption.left_out(times)
     if missing:
         st.caption(missing)
