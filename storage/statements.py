@@ -1,0 +1,228 @@
+"""What other systems say of a series, as of a time: matched with what is stored, written by the set, and read back.
+
+Statements are added, never edited. The one with the newest ``as_of`` stands; of two with the same, the later row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, time
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sqlalchemy import ColumnElement, Select, Text, and_, exists, func, or_, select
+from sqlalchemy.orm import Session
+
+from review_queue.items import SourceKind
+from review_queue.periods import parse_period
+from storage import bulk, catalogue, crosswalk
+from storage.bulk import Progress
+from storage.fates import Fate, hashes
+from storage.tables import actuals, forecasts, items, series, sources, statements
+from storage.track_record import standing_forecast, stands
+from storage.workflows import Workflow
+
+#: What tells one statement from another.
+KEY = ("series", "attribute", "period", "source", "as_of")
+#: Of one source about one series and period, with what came true.
+PAST = ("series", "source", "period", "period_start", "value", "as_of", "actual", "ended_at")
+SAID = ("series", "source", "source_id", "value", "as_of", "record_id")
+
+
+def match(session: Session, workflow: Workflow, rows: pd.DataFrame) -> pd.DataFrame:
+    """Tell of each row what it does here."""
+    # The id is a float in a frame where some are missing, and must make the same text where none is.
+    about = rows.assign(series_id=rows["series_id"].astype("float64"))
+    rows = rows.assign(identity_hash=hashes(about, ["series_id", *KEY[1:]]))
+    wanted = bulk.given(session, "wanted", {"identity": (Text(), rows["identity_hash"].tolist())})
+    newer = statements.alias("newer")
+    is_newest = ~exists().where(newer.c.identity_hash == statements.c.identity_hash, newer.c.id > statements.c.id)
+    found = session.execute(
+        select(wanted.c.identity, statements.c.value)
+        .select_from(wanted)
+        .outerjoin(statements, and_(statements.c.identity_hash == wanted.c.identity, is_newest))
+    ).all()
+    stored = pd.DataFrame(found, columns=["identity_hash", "stored"]).astype({"stored": "float64"})
+    stored = stored.drop_duplicates("identity_hash")
+    rows = rows.merge(stored, how="left", on="identity_hash").set_axis(rows.index)
+    is_same = (rows["stored"] == rows["value"]) & ~rows["is_new_id"]
+    rows["fate"] = np.where(is_same, Fate.UNCHANGED, np.where(rows["stored"].isna(), Fate.ACCEPTED, Fate.UPDATED))
+    return rows
+
+
+def write(
+    session: Session, workflow: Workflow, rows: pd.DataFrame, *, import_id: int, now: datetime, progress: Progress
+) -> None:
+    """Add the statements, and what they teach the crosswalk."""
+    ids = catalogue.ensure_systems(session, workflow.id, rows["source"].unique())
+    new = pd.DataFrame(
+        {
+            "series_id": rows["series_id"],
+            "source_id": rows["source"].map(ids),
+            **{name: rows[name] for name in ("attribute", "period", "period_start", "value", "as_of", "record_id")},
+            "is_ahead": _is_ahead(rows, workflow),
+            "identity_hash": rows["identity_hash"],
+            "received_at": pd.Timestamp(now),
+            "import_id": import_id,
+        }
+    )
+    bulk.insert_in_chunks(session, [(statements, new[rows["stored"] != rows["value"]])], progress)
+    crosswalk.learn(session, rows, ids, import_id=import_id, now=now)
+
+
+def of_series(
+    session: Session, series_ids: Sequence[int] | NDArray[np.int64], attribute: str, period_start: Any
+) -> pd.DataFrame:
+    """What stands of these series about one attribute in one period: ``SAID``, at most one row a source and series."""
+    about = and_(statements.c.attribute == attribute, statements.c.period_start == period_start)
+    return _said(session, and_(bulk.among(session, statements.c.series_id, series_ids), about))
+
+
+def other_attributes(session: Session, series_id: int, attribute: str, period_start: Any) -> pd.DataFrame:
+    """What stands of a series about everything else, in this period or in none: ``attribute`` and ``SAID``."""
+    when = or_(statements.c.period_start == period_start, statements.c.period_start.is_(None))
+    return _said(session, and_(statements.c.series_id == series_id, statements.c.attribute != attribute, when))
+
+
+def of_items(session: Session, workflow_id: int, attribute: str, which: ColumnElement[bool]) -> pd.DataFrame:
+    """What stands about the items of a workflow that ``which`` keeps: ``item`` and ``SAID``."""
+    of_item = and_(items.c.series_id == statements.c.series_id, items.c.period_start == statements.c.period_start)
+    rows = session.execute(
+        select(items.c.id, *_columns())
+        .select_from(items)
+        .join(statements, of_item)
+        .join(sources, sources.c.id == statements.c.source_id)
+        .where(items.c.workflow_id == workflow_id, statements.c.attribute == attribute, _stands(), which)
+        .order_by(items.c.id, sources.c.key)
+    ).all()
+    return _typed(pd.DataFrame(rows, columns=["item", *SAID]))
+
+
+def is_said(session: Session, workflow_id: int) -> bool:
+    """Whether any other system has said anything in this workflow."""
+    known = select(sources.c.id).where(sources.c.workflow_id == workflow_id, sources.c.kind == SourceKind.OTHER)
+    return session.execute(known.limit(1)).first() is not None
+
+
+def past(
+    session: Session, workflow_id: int, attribute: str, *, series_ids: NDArray[np.int64] | None = None
+) -> pd.DataFrame:
+    """What every source said of periods whose actual is known, as it stood before the period began: ``PAST``.
+
+    Of the AI and of people, the forecast that stands. Lower bounds are no actuals to be measured by.
+
+    Args:
+        series_ids: these only; None: every series of the workflow that another system has spoken of.
+    """
+    if series_ids is None:
+        spoken_of = select(statements.c.series_id).join(sources, sources.c.id == statements.c.source_id)
+        wanted = spoken_of.where(sources.c.workflow_id == workflow_id)
+    else:
+        wanted = select(bulk.given(session, "wanted", {"id": (items.c.id.type, series_ids.tolist())}).c.id)
+    pieces = [
+        pd.DataFrame(session.execute(query).all(), columns=list(PAST[:-1]))
+        for query in (_past_statements(wanted, attribute), _past_forecasts(wanted))
+    ]
+    found = pd.concat([piece for piece in pieces if len(piece)] or pieces[:1], ignore_index=True)
+    ends = {text: datetime.combine(parse_period(text).end, time(), UTC) for text in found["period"].unique()}
+    found["ended_at"] = pd.to_datetime(found["period"].map(ends), utc=True).astype("datetime64[us, UTC]")
+    return _typed(found.astype({"actual": "float64"}))
+
+
+def _is_ahead(rows: pd.DataFrame, workflow: Workflow) -> pd.Series:
+    """Whether it was said before the period began, by the workflow's own midnight."""
+    begins = pd.to_datetime(rows["period_start"]).dt.tz_localize(workflow.policy.zone, ambiguous=True)
+    return (rows["as_of"] < begins.dt.tz_convert("UTC")).fillna(False).astype("bool")
+
+
+def _said(session: Session, which: ColumnElement[bool]) -> pd.DataFrame:
+    rows = session.execute(
+        select(statements.c.attribute, *_columns())
+        .join(sources, sources.c.id == statements.c.source_id)
+        .where(which, _stands())
+        .order_by(statements.c.attribute, sources.c.key)
+    ).all()
+    return _typed(pd.DataFrame(rows, columns=["attribute", *SAID]))
+
+
+def _columns() -> tuple[ColumnElement[Any], ...]:
+    said = (statements.c.value, statements.c.as_of, statements.c.record_id)
+    return (statements.c.series_id, sources.c.key, sources.c.id, *said)
+
+
+def _stands() -> ColumnElement[bool]:
+    """The condition on ``statements`` that its source has said nothing newer of the same."""
+    return ~_newer_exists(only_ahead=False)
+
+
+def _newer_exists(*, only_ahead: bool) -> ColumnElement[bool]:
+    newer = statements.alias("newer")
+    is_newer = or_(
+        newer.c.as_of > statements.c.as_of, and_(newer.c.as_of == statements.c.as_of, newer.c.id > statements.c.id)
+    )
+    return exists().where(
+        newer.c.series_id == statements.c.series_id,
+        newer.c.attribute == statements.c.attribute,
+        newer.c.period_start.is_not_distinct_from(statements.c.period_start),
+        newer.c.source_id == statements.c.source_id,
+        is_newer,
+        *([newer.c.is_ahead] if only_ahead else []),
+    )
+
+
+def _past_statements(wanted: Select[Any], attribute: str) -> Select[Any]:
+    realised = and_(actuals.c.series_id == statements.c.series_id, actuals.c.period_start == statements.c.period_start)
+    return (
+        select(
+            statements.c.series_id,
+            sources.c.key,
+            statements.c.period,
+            statements.c.period_start,
+            statements.c.value,
+            statements.c.as_of,
+            actuals.c.value,
+        )
+        .join(sources, sources.c.id == statements.c.source_id)
+        .join(actuals, realised)
+        .where(
+            statements.c.series_id.in_(wanted),
+            statements.c.attribute == attribute,
+            statements.c.is_ahead,
+            ~_newer_exists(only_ahead=True),
+            ~actuals.c.is_lower_bound,
+            stands(),
+        )
+    )
+
+
+def _past_forecasts(wanted: Select[Any]) -> Select[Any]:
+    realised = and_(actuals.c.series_id == items.c.series_id, actuals.c.period_start == items.c.period_start)
+    return (
+        select(
+            items.c.series_id,
+            sources.c.kind,
+            items.c.period,
+            items.c.period_start,
+            forecasts.c.value,
+            func.coalesce(forecasts.c.made_at, forecasts.c.received_at),
+            actuals.c.value,
+        )
+        .select_from(items)
+        .join(series, series.c.id == items.c.series_id)
+        .join(actuals, realised)
+        .join(forecasts, forecasts.c.item_id == items.c.id)
+        .join(sources, sources.c.id == forecasts.c.source_id)
+        .where(
+            items.c.series_id.in_(wanted),
+            ~actuals.c.is_lower_bound,
+            stands(),
+            or_(standing_forecast(SourceKind.AI), standing_forecast(SourceKind.MANUAL)),
+        )
+    )
+
+
+def _typed(rows: pd.DataFrame) -> pd.DataFrame:
+    rows["as_of"] = pd.to_datetime(rows["as_of"], utc=True).astype("datetime64[us, UTC]")
+    return rows.astype({"value": "float64", "source": "str"})
