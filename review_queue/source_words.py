@@ -31,6 +31,14 @@ def why(
     return f"{aged} ({days(age)}) · {misses} · {f'repeats {repeats}' if repeats else 'independent'}"
 
 
+def doubt(confidence: float, asked: float) -> str:
+    """Why the AI's value is not accepted at one press here."""
+    return (
+        f"its sources leave {confidence:.0%} confidence, and this workflow accepts the AI's value at one press from "
+        f"{asked:.0%} on."
+    ).replace("%", " %")
+
+
 def days(age: float) -> str:
     """An age in days, in words."""
     whole = max(0, math.floor(age))

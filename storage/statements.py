@@ -20,14 +20,14 @@ from review_queue.periods import parse_period
 from storage import bulk, catalogue, crosswalk
 from storage.bulk import Progress
 from storage.fates import Fate, hashes
-from storage.tables import actuals, forecasts, items, series, sources, statements
+from storage.tables import actuals, forecasts, items, sources, statements
 from storage.track_record import standing_forecast, stands
 from storage.workflows import Workflow
 
 #: What tells one statement from another.
 KEY = ("series", "attribute", "period", "source", "as_of")
 #: Of one source about one series and period, with what came true.
-PAST = ("series", "source", "period", "period_start", "value", "as_of", "actual", "ended_at")
+PAST = ("series", "source", "period", "value", "as_of", "actual", "ended_at")
 SAID = ("series", "source", "source_id", "value", "as_of", "record_id")
 
 
@@ -72,29 +72,27 @@ def write(
     crosswalk.learn(session, rows, ids, import_id=import_id, now=now)
 
 
-def of_series(
-    session: Session, series_ids: Sequence[int] | NDArray[np.int64], attribute: str, period_start: Any
-) -> pd.DataFrame:
-    """What stands of these series about one attribute in one period: ``SAID``, at most one row a source and series."""
-    about = and_(statements.c.attribute == attribute, statements.c.period_start == period_start)
-    return _said(session, and_(bulk.among(session, statements.c.series_id, series_ids), about))
-
-
 def other_attributes(session: Session, series_id: int, attribute: str, period_start: Any) -> pd.DataFrame:
     """What stands of a series about everything else, in this period or in none: ``attribute`` and ``SAID``."""
     when = or_(statements.c.period_start == period_start, statements.c.period_start.is_(None))
-    return _said(session, and_(statements.c.series_id == series_id, statements.c.attribute != attribute, when))
+    rows = session.execute(
+        select(statements.c.attribute, *_columns())
+        .join(sources, sources.c.id == statements.c.source_id)
+        .where(statements.c.series_id == series_id, statements.c.attribute != attribute, when, _stands())
+        .order_by(statements.c.attribute, sources.c.key)
+    ).all()
+    return _typed(pd.DataFrame(rows, columns=["attribute", *SAID]))
 
 
-def of_items(session: Session, workflow_id: int, attribute: str, which: ColumnElement[bool]) -> pd.DataFrame:
-    """What stands about the items of a workflow that ``which`` keeps: ``item`` and ``SAID``."""
+def of_items(session: Session, attribute: str, item_ids: Sequence[int]) -> pd.DataFrame:
+    """What stands of one attribute about these items: ``item`` and ``SAID``, one row an item and source."""
     of_item = and_(items.c.series_id == statements.c.series_id, items.c.period_start == statements.c.period_start)
     rows = session.execute(
         select(items.c.id, *_columns())
         .select_from(items)
         .join(statements, of_item)
         .join(sources, sources.c.id == statements.c.source_id)
-        .where(items.c.workflow_id == workflow_id, statements.c.attribute == attribute, _stands(), which)
+        .where(bulk.among(session, items.c.id, item_ids), statements.c.attribute == attribute, _stands())
         .order_by(items.c.id, sources.c.key)
     ).all()
     return _typed(pd.DataFrame(rows, columns=["item", *SAID]))
@@ -137,16 +135,6 @@ def _is_ahead(rows: pd.DataFrame, workflow: Workflow) -> pd.Series:
     return (rows["as_of"] < begins.dt.tz_convert("UTC")).fillna(False).astype("bool")
 
 
-def _said(session: Session, which: ColumnElement[bool]) -> pd.DataFrame:
-    rows = session.execute(
-        select(statements.c.attribute, *_columns())
-        .join(sources, sources.c.id == statements.c.source_id)
-        .where(which, _stands())
-        .order_by(statements.c.attribute, sources.c.key)
-    ).all()
-    return _typed(pd.DataFrame(rows, columns=["attribute", *SAID]))
-
-
 def _columns() -> tuple[ColumnElement[Any], ...]:
     said = (statements.c.value, statements.c.as_of, statements.c.record_id)
     return (statements.c.series_id, sources.c.key, sources.c.id, *said)
@@ -179,7 +167,6 @@ def _past_statements(wanted: Select[Any], attribute: str) -> Select[Any]:
             statements.c.series_id,
             sources.c.key,
             statements.c.period,
-            statements.c.period_start,
             statements.c.value,
             statements.c.as_of,
             actuals.c.value,
@@ -204,13 +191,11 @@ def _past_forecasts(wanted: Select[Any]) -> Select[Any]:
             items.c.series_id,
             sources.c.kind,
             items.c.period,
-            items.c.period_start,
             forecasts.c.value,
             func.coalesce(forecasts.c.made_at, forecasts.c.received_at),
             actuals.c.value,
         )
         .select_from(items)
-        .join(series, series.c.id == items.c.series_id)
         .join(actuals, realised)
         .join(forecasts, forecasts.c.item_id == items.c.id)
         .join(sources, sources.c.id == forecasts.c.source_id)

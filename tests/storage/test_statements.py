@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from storage import crosswalk, people, statements
 from storage.engine import Database
 from storage.imports import list_set_aside
-from storage.tables import identifiers, items
+from storage.tables import identifiers
 from storage.tables import statements as table
 from tests.builders import a_workflow, bring_in, forecasts
 from workbench.actions import importing
@@ -22,9 +22,9 @@ def rows(*lines: str) -> str:
     return HEADER + "\n".join(lines) + "\n"
 
 
-def said(database: Database, workflow, series_id: int = 1, period: date = date(2026, 12, 1)):
+def said(database: Database, workflow):
     with database.reading() as session:
-        return statements.of_series(session, [series_id], "forecast", period)
+        return statements.of_items(session, "forecast", [1])
 
 
 @pytest.fixture
@@ -219,7 +219,6 @@ def test_statements_are_found_by_the_items_that_they_are_about(database: Databas
     )  # fmt: skip
 
     with database.reading() as session:
-        found = statements.of_items(session, workflow.id, "forecast", items.c.state == "ready")
-        first = session.execute(select(items.c.id).where(items.c.series_id == 1)).scalar_one()
+        found = statements.of_items(session, "forecast", [1, 2])
 
-    assert found[["item", "value"]].to_numpy().tolist() == [[first, 950.0]]
+    assert found[["item", "series", "value"]].to_numpy().tolist() == [[1, 1, 950.0]]
