@@ -12,6 +12,7 @@ from enum import StrEnum
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.special import erf
 
 #: Past errors that the class of a source stands for, beside the source's own (METHODS 7.2, ν0).
@@ -26,6 +27,8 @@ RANGE_Z = 1.28  #: standard errors on either side: the range that holds the actu
 STALE = 0.25  #: freshness below which nothing is fresh
 STALE_CONFIDENCE = 0.5  #: the most that is said where no source is fresh
 FAR_OFF = 5.0  #: usual misses from the rest, beyond which a source is in conflict with it
+
+Floats = NDArray[np.float64]
 
 _NEVER_NOTHING = (
     1e-9  #: the least freshness, so that what is very old still weighs something where there is nothing else
@@ -125,64 +128,130 @@ def weigh(
         raise ValueError("every statement needs a usual miss above 0")
     if said.duplicated(["group", "source"]).any():
         raise ValueError("a source speaks at most once of the same thing")
-    statements = _weights(said, overlaps, largest_share)
-    groups = _together(said, statements)
-    statements["without"] = _without_each(said, overlaps, largest_share)
-    statements["from_rest"] = (said["value"] - statements["without"]).abs() / said["miss"]
-    statements["is_far_off"] = statements["from_rest"] > FAR_OFF
-    far_off = statements["is_far_off"].groupby(said["group"]).any()
-    groups["has_conflict"] = far_off.reindex(groups.index)
-    return statements, groups
+    codes, names = pd.factorize(said["group"], sort=True)
+    every = _Said.of(said, codes.astype(np.int64))
+    weights = every.weights(overlaps, largest_share)
+    without = every.without_each(overlaps, largest_share)
+    from_rest = np.abs(every.value - without) / every.miss
+    statements = pd.DataFrame(
+        {
+            "freshness": weights.freshness,
+            "independence": weights.independence,
+            "weight": weights.weight,
+            "share": weights.share,
+            "without": without,
+            "from_rest": from_rest,
+            "is_far_off": from_rest > FAR_OFF,
+        },
+        index=said.index,
+    )
+    groups = _together(every, weights, materiality=said["materiality"].to_numpy(dtype=float))
+    groups["has_conflict"] = np.bincount(codes, weights=from_rest > FAR_OFF, minlength=len(names)) > 0
+    return statements, groups.set_axis(pd.Index(names, name="group"))
 
 
-def _weights(said: pd.DataFrame, overlaps: Collection[Overlap], largest_share: float) -> pd.DataFrame:
-    group = said["group"]
-    freshness = (0.5 ** (said["age"].clip(lower=0) / said["half_life"])).clip(lower=_NEVER_NOTHING)
-    copied = pd.Series(0.0, index=said.index)
-    for overlap in overlaps:
-        copied_from = group[said["source"] == overlap.copies]
-        is_copy = (said["source"] == overlap.source) & group.isin(copied_from)
-        copied = copied + is_copy * max(0.0, overlap.share)
-    independence = 1 / (1 + copied)
-    weight = freshness * independence / said["miss"] ** 2
-    whole = weight.groupby(group).transform("sum")
-    share = weight / whole
-    # No two can both be above a half, so a cap of at least that is reached by one alone.
-    is_capped = (share > largest_share) & (group.groupby(group).transform("size") > 1)
-    in_capped = is_capped.groupby(group).transform("any")
-    others = weight.where(~is_capped, 0.0).groupby(group).transform("sum")
-    share = share.where(~in_capped, (1 - largest_share) * weight / others.where(others > 0, 1.0))
-    share = share.where(~is_capped, largest_share)
-    return pd.DataFrame({"freshness": freshness, "independence": independence, "weight": weight, "share": share})
+@dataclass(frozen=True)
+class _Weights:
+    """What each statement weighs; arrays of one shape."""
+
+    freshness: Floats
+    independence: Floats
+    weight: Floats
+    share: Floats
 
 
-def _together(said: pd.DataFrame, statements: pd.DataFrame) -> pd.DataFrame:
-    group, value, weight, share = said["group"], said["value"], statements["weight"], statements["share"]
-    by = share.groupby(group)
-    count = by.size()
-    reconciled = (share * value).groupby(group).sum()
-    apart = (weight * (value - group.map(reconciled)) ** 2).groupby(group).sum()
+@dataclass(frozen=True)
+class _Said:
+    """Statements as arrays, since a single item is weighed while somebody waits."""
+
+    group: NDArray[np.int64]  #: numbers from 0
+    source: NDArray[np.object_]
+    value: Floats
+    miss: Floats
+    age: Floats
+    half_life: Floats
+
+    @classmethod
+    def of(cls, said: pd.DataFrame, group: NDArray[np.int64]) -> _Said:
+        numbers = (said[name].to_numpy(dtype=float) for name in ("value", "miss", "age", "half_life"))
+        return cls(group, said["source"].to_numpy(dtype=object), *numbers)
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        return np.bincount(self.group)
+
+    def total(self, of: Floats) -> Floats:
+        """The sum in each group."""
+        found: Floats = np.bincount(self.group, weights=of).astype(np.float64)
+        return found
+
+    def weights(self, overlaps: Collection[Overlap], largest_share: float) -> _Weights:
+        freshness = np.maximum(0.5 ** (np.maximum(self.age, 0.0) / self.half_life), _NEVER_NOTHING)
+        copied = np.zeros(len(self.value))
+        for overlap in overlaps:
+            is_there = np.bincount(self.group, weights=self.source == overlap.copies) > 0
+            copied += ((self.source == overlap.source) & is_there[self.group]) * max(0.0, overlap.share)
+        independence = 1 / (1 + copied)
+        weight = freshness * independence / self.miss**2
+        share = weight / self.total(weight)[self.group]
+        # No two can both be above a half, so a cap of at least that is reached by one alone.
+        is_capped = (share > largest_share) & (self.sizes[self.group] > 1)
+        in_capped = self.total(is_capped.astype(float))[self.group] > 0
+        others = self.total(np.where(is_capped, 0.0, weight))[self.group]
+        rest = (1 - largest_share) * weight / np.where(others > 0, others, 1.0)
+        share = np.where(is_capped, largest_share, np.where(in_capped, rest, share))
+        return _Weights(freshness, independence, weight, share)
+
+    def without_each(self, overlaps: Collection[Overlap], largest_share: float) -> Floats:
+        """Of each statement, what its group comes to without it; NaN where it is alone."""
+        order = np.argsort(self.group, kind="stable")
+        sizes = self.sizes[self.group[order]]
+        left_out = np.repeat(np.arange(len(order)), sizes)  # each statement once for each of its group
+        first = np.searchsorted(self.group[order], self.group[order])
+        place = np.arange(len(left_out)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        beside = np.repeat(first, sizes) + place
+        is_other = beside != left_out
+        left_out, beside = left_out[is_other], order[beside[is_other]]
+        rest = _Said(
+            left_out, *(part[beside] for part in (self.source, self.value, self.miss, self.age, self.half_life))
+        )
+        found = np.full(len(order), np.nan)
+        if len(left_out):
+            shares = rest.weights(overlaps, largest_share).share
+            is_left = np.bincount(left_out, minlength=len(order)) > 0
+            sums = np.bincount(left_out, weights=shares * rest.value, minlength=len(order))
+            found[order] = np.where(is_left, sums, np.nan)
+        return found
+
+
+def _together(said: _Said, weights: _Weights, *, materiality: Floats) -> pd.DataFrame:
+    count, share = said.sizes, weights.share
+    value = said.total(share * said.value)
+    apart = said.total(weights.weight * (said.value - value[said.group]) ** 2)
     free = count - 1
-    i_squared = ((apart - free) / apart.where(apart > 0, 1.0)).clip(lower=0).where(apart > 0, 0.0)
-    stretch = np.sqrt(apart / free.where(free > 0, 1)).where(free > 0, 1.0).clip(lower=1.0)
-    error = stretch * np.sqrt((share**2 / weight).groupby(group).sum())
-    tolerance = np.fmax(WITHIN * reconciled.abs(), said["materiality"].groupby(group).max())
-    is_fresh = statements["freshness"].groupby(group).max() >= STALE
-    confidence = pd.Series(erf(tolerance / error / np.sqrt(2)), index=count.index).where(tolerance > 0)
-    median = _weighted_median(said, share).reindex(count.index)
-    says_more = (count >= 3) & ((median - reconciled).abs() > 0.5 * error)
+    i_squared = np.maximum((apart - free) / np.where(apart > 0, apart, 1.0), 0.0) * (apart > 0)
+    stretch = np.maximum(np.sqrt(apart / np.maximum(free, 1)), 1.0) ** (free > 0)
+    error = stretch * np.sqrt(said.total(share**2 / weights.weight))
+    material, freshest = np.full(len(count), np.nan), np.zeros(len(count))
+    np.fmax.at(material, said.group, materiality)
+    np.fmax.at(freshest, said.group, weights.freshness)
+    tolerance = np.fmax(WITHIN * np.abs(value), material)
+    confidence = np.where(tolerance > 0, erf(tolerance / error / np.sqrt(2)), np.nan)
+    median = _weighted_median(said, share)
+    says_more = (count >= 3) & (np.abs(median - value) > 0.5 * error)
+    is_fresh = freshest >= STALE
     return pd.DataFrame(
         {
             "sources": count,
-            "value": reconciled,
-            "low": reconciled - RANGE_Z * error,
-            "high": reconciled + RANGE_Z * error,
+            "value": value,
+            "low": value - RANGE_Z * error,
+            "high": value + RANGE_Z * error,
             "error": error,
-            "median": median.where(says_more),
+            "median": np.where(says_more, median, np.nan),
             "i_squared": i_squared,
-            "agreement": [agreement(*each) for each in zip(count, i_squared, strict=True)],
+            "agreement": [agreement(*each) for each in zip(count.tolist(), i_squared.tolist(), strict=True)],
             "tolerance": tolerance,
-            "confidence": confidence.where(is_fresh, np.fmin(confidence, STALE_CONFIDENCE)),
+            "confidence": np.where(is_fresh, confidence, np.minimum(confidence, STALE_CONFIDENCE)),
             "is_fresh": is_fresh,
         }
     )
@@ -199,22 +268,12 @@ def agreement(sources: int, i_squared: float) -> Agreement:
     return Agreement.STRONG if i_squared <= 0.75 else Agreement.CONFLICT
 
 
-def _weighted_median(said: pd.DataFrame, share: pd.Series) -> pd.Series:
+def _weighted_median(said: _Said, share: Floats) -> Floats:
     """By group, the smallest value up to which half of the weight lies."""
-    rows = pd.DataFrame({"group": said["group"], "value": said["value"], "share": share})
-    rows = rows.sort_values(["group", "value"], kind="stable")
-    half = rows[rows.groupby("group")["share"].cumsum() >= 0.5 - 1e-12]
-    found: pd.Series = half.groupby("group")["value"].first()
+    order = np.lexsort((said.value, said.group))
+    group, so_far = said.group[order], np.cumsum(share[order])
+    before = np.concatenate([[0.0], np.cumsum(said.total(share))[:-1]])
+    is_half = so_far - before[group] >= 0.5 - 1e-9
+    _, first = np.unique(group[is_half], return_index=True)
+    found: Floats = said.value[order][is_half][first]
     return found
-
-
-def _without_each(said: pd.DataFrame, overlaps: Collection[Overlap], largest_share: float) -> pd.Series:
-    """Of each statement, what its group comes to without it; NaN where it is alone."""
-    rows = said[["group", "source", "value", "miss", "age", "half_life", "materiality"]].assign(label=said.index)
-    pairs = rows.merge(rows[["group", "label"]].rename(columns={"label": "left_out"}), on="group")
-    pairs = pairs[pairs["label"] != pairs["left_out"]]
-    if pairs.empty:
-        return pd.Series(np.nan, index=said.index)
-    rest = pairs.drop(columns="group").rename(columns={"left_out": "group"}).reset_index(drop=True)
-    shares = _weights(rest, overlaps, largest_share)["share"]
-    return (shares * rest["value"]).groupby(rest["group"]).sum().reindex(said.index)

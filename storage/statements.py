@@ -6,12 +6,11 @@ Statements are added, never edited. The one with the newest ``as_of`` stands; of
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, Select, Text, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
@@ -72,7 +71,7 @@ def write(
     crosswalk.learn(session, rows, ids, import_id=import_id, now=now)
 
 
-def other_attributes(session: Session, series_id: int, attribute: str, period_start: Any) -> pd.DataFrame:
+def other_attributes(session: Session, series_id: int, attribute: str, period_start: date) -> pd.DataFrame:
     """What stands of a series about everything else, in this period or in none: ``attribute`` and ``SAID``."""
     when = or_(statements.c.period_start == period_start, statements.c.period_start.is_(None))
     rows = session.execute(
@@ -104,29 +103,70 @@ def is_said(session: Session, workflow_id: int) -> bool:
     return session.execute(known.limit(1)).first() is not None
 
 
-def past(
-    session: Session, workflow_id: int, attribute: str, *, series_ids: NDArray[np.int64] | None = None
-) -> pd.DataFrame:
+def heard(session: Session, workflow_id: int) -> pd.DataFrame:
+    """Every other system that has spoken here, by name: ``source``, ``n`` statements, ``newest`` of their ``as_of``."""
+    rows = session.execute(
+        select(sources.c.key, func.count(), func.max(statements.c.as_of))
+        .join(statements, statements.c.source_id == sources.c.id)
+        .where(sources.c.workflow_id == workflow_id, sources.c.kind == SourceKind.OTHER)
+        .group_by(sources.c.key)
+        .order_by(sources.c.key)
+    ).all()
+    found = pd.DataFrame(rows, columns=["source", "n", "newest"])
+    return found.assign(newest=pd.to_datetime(found["newest"], utc=True))
+
+
+def speakers(session: Session, series_id: int, period_start: date) -> int:
+    """How many other systems have said anything of a series, in this period or in none."""
+    when = or_(statements.c.period_start == period_start, statements.c.period_start.is_(None))
+    of_them = select(func.count(statements.c.source_id.distinct()))
+    found: int = session.execute(of_them.where(statements.c.series_id == series_id, when)).scalar_one()
+    return found
+
+
+def past(session: Session, workflow_id: int, attribute: str) -> pd.DataFrame:
     """What every source said of periods whose actual is known, as it stood before the period began: ``PAST``.
 
-    Of the AI and of people, the forecast that stands. Lower bounds are no actuals to be measured by.
-
-    Args:
-        series_ids: these only; None: every series of the workflow that another system has spoken of.
+    Of the AI and of people, the forecast that stands; of series that another system has spoken of. Lower bounds are no
+    actuals to be measured by.
     """
-    if series_ids is None:
-        spoken_of = select(statements.c.series_id).join(sources, sources.c.id == statements.c.source_id)
-        wanted = spoken_of.where(sources.c.workflow_id == workflow_id)
-    else:
-        wanted = select(bulk.given(session, "wanted", {"id": (items.c.id.type, series_ids.tolist())}).c.id)
+    spoken_of = select(statements.c.series_id).join(sources, sources.c.id == statements.c.source_id)
+    wanted = spoken_of.where(sources.c.workflow_id == workflow_id)
+    said = _past_statements(attribute).where(statements.c.series_id.in_(wanted))
     pieces = [
         pd.DataFrame(session.execute(query).all(), columns=list(PAST[:-1]))
-        for query in (_past_statements(wanted, attribute), _past_forecasts(wanted))
+        for query in (said, _past_forecasts().where(items.c.series_id.in_(wanted)))
     ]
     found = pd.concat([piece for piece in pieces if len(piece)] or pieces[:1], ignore_index=True)
     ends = {text: datetime.combine(parse_period(text).end, time(), UTC) for text in found["period"].unique()}
     found["ended_at"] = pd.to_datetime(found["period"].map(ends), utc=True).astype("datetime64[us, UTC]")
     return _typed(found.astype({"actual": "float64"}))
+
+
+def records(session: Session, attribute: str, item_ids: Sequence[int]) -> pd.DataFrame:
+    """How far each source was off in earlier periods of these items' series, as ``past`` counts it.
+
+    Returns:
+        ``group`` (the item), ``source``, ``count`` of errors and the sum of their ``squares`` (unit squared).
+    """
+    of = items.alias("of")
+    rows: list[Any] = []
+    for query, series_id, begins, source, value in (
+        (
+            _past_statements(attribute),
+            statements.c.series_id,
+            statements.c.period_start,
+            sources.c.key,
+            statements.c.value,
+        ),
+        (_past_forecasts(), items.c.series_id, items.c.period_start, sources.c.kind, forecasts.c.value),
+    ):
+        error = actuals.c.value - value
+        earlier = query.join(of, and_(of.c.series_id == series_id, of.c.period_start > begins))
+        summed = earlier.with_only_columns(of.c.id, source, func.count(), func.sum(error * error))
+        rows += session.execute(summed.where(bulk.among(session, of.c.id, item_ids)).group_by(of.c.id, source)).all()
+    found = pd.DataFrame(rows, columns=["group", "source", "count", "squares"])
+    return found.astype({"group": "int64", "source": "str", "count": "float64", "squares": "float64"})
 
 
 def _is_ahead(rows: pd.DataFrame, workflow: Workflow) -> pd.Series:
@@ -160,7 +200,7 @@ def _newer_exists(*, only_ahead: bool) -> ColumnElement[bool]:
     )
 
 
-def _past_statements(wanted: Select[Any], attribute: str) -> Select[Any]:
+def _past_statements(attribute: str) -> Select[Any]:
     realised = and_(actuals.c.series_id == statements.c.series_id, actuals.c.period_start == statements.c.period_start)
     return (
         select(
@@ -174,7 +214,6 @@ def _past_statements(wanted: Select[Any], attribute: str) -> Select[Any]:
         .join(sources, sources.c.id == statements.c.source_id)
         .join(actuals, realised)
         .where(
-            statements.c.series_id.in_(wanted),
             statements.c.attribute == attribute,
             statements.c.is_ahead,
             ~_newer_exists(only_ahead=True),
@@ -184,7 +223,7 @@ def _past_statements(wanted: Select[Any], attribute: str) -> Select[Any]:
     )
 
 
-def _past_forecasts(wanted: Select[Any]) -> Select[Any]:
+def _past_forecasts() -> Select[Any]:
     realised = and_(actuals.c.series_id == items.c.series_id, actuals.c.period_start == items.c.period_start)
     return (
         select(
@@ -200,7 +239,6 @@ def _past_forecasts(wanted: Select[Any]) -> Select[Any]:
         .join(forecasts, forecasts.c.item_id == items.c.id)
         .join(sources, sources.c.id == forecasts.c.source_id)
         .where(
-            items.c.series_id.in_(wanted),
             ~actuals.c.is_lower_bound,
             stands(),
             or_(standing_forecast(SourceKind.AI), standing_forecast(SourceKind.MANUAL)),

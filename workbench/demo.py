@@ -24,8 +24,10 @@ from review_queue.rows import SEPARATOR
 from storage import audit, placing, simulation, workflows
 from storage.engine import Database, database_now
 from storage.simulation import Simulation
+from workbench.actions import sourcing
 from workbench.demo_market import Market, items_of, make_market, make_series, version_of
 from workbench.demo_reviews import evidence_of, review, steps_of
+from workbench.demo_sources import statement_rows
 from workbench.demo_time import DUE_AT, Timeline, timeline
 from workbench.demo_world import (
     DEPUTY,
@@ -96,6 +98,7 @@ def load(database: Database, *, seed: int = 7, now: datetime | None = None, worl
         workflow = workflows.add(session, story.time.policy, author_id=owner_id, is_simulated=True)
         simulation.add_rows(session, rows, workflow_id=workflow.id, person_ids=person_ids)
         placing.place_items(session, workflow, now=now)
+        sourcing.learn_in(session, workflow)
         audit.record(session, "demo.loaded", actor_id=owner_id, workflow_id=workflow.id, details={"seed": seed})
     return DemoSummary(
         workflow=workflow.key,
@@ -182,6 +185,7 @@ def rows_of(story: Story, seed: int) -> Simulation:
         reasons=reasons,
         evidence=_evidence_rows(story),
         comments=_comment_rows(story, rng),
+        statements=statement_rows(story.world, story.market, story.items, story.time, items["created_at"], seed=seed),
     )
 
 

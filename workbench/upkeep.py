@@ -1,4 +1,4 @@
-"""What the server does beside answering: it keeps the queue in order as the clock moves on, watches, and reminds."""
+"""What the server does beside answering: it keeps the queue in order, watches, learns of the sources, and reminds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from review_queue.errors import ReviewError, ServerStopping
 from storage.engine import CommitInDoubt, Database
 from storage.placing import Surroundings
 from workbench import watching
-from workbench.actions import reminding, reviewing
+from workbench.actions import reminding, reviewing, sourcing
 from workbench.mailing import post_of
 from workbench.settings import settings
 
@@ -24,7 +24,7 @@ log = logging.getLogger("workbench")
 
 
 async def keep(database: Database) -> None:
-    """Keep order, watch thresholds, and remind where mail is set up, until cancelled.
+    """Keep order, watch thresholds, learn of the sources, and remind where mail is set up, until cancelled.
 
     Each goes on by itself: a mail server that is slow holds up no order.
     """
@@ -32,6 +32,7 @@ async def keep(database: Database) -> None:
     work = [_again_and_again(partial(reviewing.keep_order, database, known), "The queue could not be put in order")]
     seen: dict[int, datetime] = {}
     work.append(_again_and_again(partial(watching.watch, database, seen), "The thresholds could not be looked at"))
+    work.append(_again_and_again(partial(sourcing.learn, database), "Nothing could be learnt of the sources"))
     chosen = settings()
     post = post_of(chosen)
     if post is not None:

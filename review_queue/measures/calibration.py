@@ -12,6 +12,8 @@ from review_queue.measures.overrides import wilson
 #: Statements of confidence whose actual is known, from which confidence is corrected by them.
 ENOUGH = 200
 TENTHS = 10
+#: What a correction says at least and, from 1, at most: no number of outcomes makes anything certain. Ours.
+LEAST = 0.01
 
 #: Points of the correction, rising in both: what was worked out, and what is said instead. Empty: nothing is corrected.
 Curve = Sequence[tuple[float, float]]
@@ -56,7 +58,8 @@ def fit_curve(confidence: pd.Series, came_true: pd.Series) -> Curve:
     rows = pd.DataFrame({"x": confidence[known], "y": came_true[known].astype(float)})
     # Equal confidences are one point, or their order among themselves would move the fit.
     points = rows.groupby("x")["y"].agg(["mean", "size"]).reset_index()
-    points["said"] = isotonic_regression(points["mean"].to_numpy(), weights=points["size"].to_numpy()).x
+    fitted = isotonic_regression(points["mean"].to_numpy(), weights=points["size"].to_numpy()).x
+    points["said"] = np.clip(fitted, LEAST, 1 - LEAST)
     points["step"] = (points["said"].diff() > 1e-12).cumsum()
     points["weighted"] = points["x"] * points["size"]
     steps = points.groupby("step").agg(weighted=("weighted", "sum"), size=("size", "sum"), said=("said", "first"))

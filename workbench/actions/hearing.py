@@ -15,7 +15,6 @@ from review_queue.confidence import Agreement
 from review_queue.errors import SourcesInDoubt
 from review_queue.items import Choice, Forecast, Item, Outcome
 from review_queue.measures.reconciled import reconcile
-from review_queue.measures.source_records import errors_of, records_as_of
 from review_queue.source_words import doubt
 from storage import exclusions, lessons, statements
 from storage.engine import database_now
@@ -96,20 +95,16 @@ def weigh_said(
     """``reconcile`` for what is said of items now.
 
     Args:
-        said: ``group`` (an item), ``series`` (id), ``period_start``, ``source``, ``value``, ``as_of``.
+        said: ``group`` (an item's id), ``source``, ``value``, ``as_of``.
     """
-    instant = pd.Timestamp(now)
-    begins = pd.to_datetime(said["period_start"]).dt.tz_localize("UTC")
-    past = statements.past(
-        session, workflow.id, workflow.policy.sources.attribute, series_ids=said["series"].unique().astype("int64")
-    )
-    # The error of a period that is not over, or of this one, is not known where a forecast is asked for.
-    asked = said[["series", "source"]].assign(at=begins.where(begins < instant, instant))
-    records = records_as_of(errors_of(past), asked)
+    attribute = workflow.policy.sources.attribute
+    own = statements.records(session, attribute, said["group"].unique().tolist())
+    known = said[["group", "source"]].merge(own, how="left", on=["group", "source"]).set_axis(said.index)
     classes = learnt.classes.set_index("source")
+    records = known[["squares", "count"]].fillna(0.0)
     records["class_mean_square"] = said["source"].map(classes["mean_square"]).astype("float64")
     records["class_count"] = said["source"].map(classes["n"]).fillna(0.0).astype("float64")
-    ready = said.assign(at=instant, materiality=workflow.policy.materiality or np.nan)
+    ready = said.assign(at=pd.Timestamp(now), materiality=workflow.policy.materiality or np.nan)
     return reconcile(ready, records, workflow.policy, curve=learnt.curve)
 
 
@@ -161,11 +156,9 @@ def _of_items(session: Session, workflow: Workflow, found: Collection[Item]) -> 
         for forecast in (item.ai, item.manual)
         if forecast is not None
     ]
-    begins = {item.id: item.period_start for item in found}
     rows = [*own, *of_others.rename(columns={"item": "group"}).assign(by=None).to_dict("records")]
     said = pd.DataFrame(rows, columns=["group", "series", "source", "value", "as_of", "by", "record_id"])
     said["as_of"] = pd.to_datetime(said["as_of"], utc=True).astype("datetime64[us, UTC]")
-    said["period_start"] = said["group"].map(begins)
     return said.astype({"value": "float64", "source": "str"})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
+from sqlalchemy.orm import Session
 
 from review_queue.columns import OWN_SOURCES
 from review_queue.errors import ChoiceInvalid, ItemNotOpen, ReviewError
@@ -84,15 +85,23 @@ def learn(database: Database) -> list[int]:
     return [workflow.id for workflow in due]
 
 
-def learn_of(database: Database, workflow: Workflow) -> Lessons:
-    """What the outcomes of a workflow teach of its sources, kept from now on."""
+def learn_of(database: Database, workflow: Workflow) -> None:
+    """Keep what the outcomes of a workflow teach of its sources; read first, so that nobody waits for the reading."""
     with database.reading() as session:
-        newest = lessons.newest_import(session, workflow.id)
-        past = statements.past(session, workflow.id, workflow.policy.sources.attribute)
-    learnt = lessons_of(past, workflow.policy)
+        learnt, newest = _learnt(session, workflow)
     with database.writing() as session:
         lessons.record(session, workflow, learnt, after_import=newest)
-    return learnt
+
+
+def learn_in(session: Session, workflow: Workflow) -> None:
+    """The same inside a transaction of somebody else."""
+    learnt, newest = _learnt(session, workflow)
+    lessons.record(session, workflow, learnt, after_import=newest)
+
+
+def _learnt(session: Session, workflow: Workflow) -> tuple[Lessons, int]:
+    past = statements.past(session, workflow.id, workflow.policy.sources.attribute)
+    return lessons_of(past, workflow.policy), lessons.newest_import(session, workflow.id)
 
 
 def lessons_of(past: pd.DataFrame, policy: Policy) -> Lessons:
