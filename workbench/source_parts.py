@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pandas as pd
@@ -57,6 +58,13 @@ def remarks(found: Weighed, item: Item) -> list[str]:
     said: list[str] = []
     if found.value is None:
         return said
+    far_off = found.statements[found.statements["is_far_off"]]
+    said.extend(
+        f"Conflict: {named(source)} lies {off:.0f} of its usual misses from the rest (more than {FAR_OFF:.0f})."
+        for source, off in far_off[["source", "from_rest"]].itertuples(index=False)
+    )
+    if not found.is_fresh:
+        said.append("No fresh source: confidence is not stated above 50 %.")
     if found.confidence is not None and found.tolerance is not None:
         is_share = abs(found.tolerance - WITHIN * abs(found.value)) <= 1e-9 * abs(found.value)
         within = (
@@ -79,14 +87,19 @@ def remarks(found: Weighed, item: Item) -> list[str]:
         )
     if found.median is not None:
         said.append(f"Half of the weight lies at or below {amount(found.median, item.unit)}.")
-    far_off = found.statements[found.statements["is_far_off"]]
-    said.extend(
-        f"Conflict: {named(source)} lies {off:.0f} of its usual misses from the rest (more than {FAR_OFF:.0f})."
-        for source, off in far_off[["source", "from_rest"]].itertuples(index=False)
-    )
-    if not found.is_fresh:
-        said.append("No fresh source: confidence is not stated above 50 %.")
     return said
+
+
+def in_whole_percent(shares: pd.Series) -> pd.Series:
+    """Shares without the decimals that nobody weighs by."""
+    return shares.astype("float64").round(2)
+
+
+def in_four_figures(values: pd.Series) -> pd.Series:
+    """Values with as many decimals as the largest of them needs for four figures."""
+    largest = values.abs().max()
+    decimals = 0 if not largest > 0 else max(0, 3 - math.floor(math.log10(largest)))
+    return values.astype("float64").round(decimals)
 
 
 def named(source: str) -> str:
@@ -120,6 +133,7 @@ def _table(here: Sitting, found: Weighed, item: Item) -> None:
         rows.append({"source": "Naive", "value": item.naive.value, "why": "beside the others: it weighs nothing"})
     table = pd.DataFrame(rows, columns=list(_columns(here)))
     table["as_of"] = pd.to_datetime(table["as_of"], utc=True)
+    table = table.assign(share=in_whole_percent(table["share"]), miss=in_four_figures(table["miss"]))
     st.dataframe(
         table, hide_index=True, column_config=_columns(here), placeholder="", alt="The sources and their weights"
     )

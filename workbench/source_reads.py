@@ -131,7 +131,7 @@ def _disputed(session: Session, who: Principal, workflow: Workflow) -> pd.DataFr
     names = weighed_[weighed_["is_far_off"]].groupby("group")["source"].agg(", ".join)
     rows = found.rename(columns={"item": "id"}).merge(groups, left_on="id", right_index=True)
     rows["apart"] = rows["id"].map(spread) / rows["value"].abs().where(rows["value"] != 0)
-    rows["far_off"] = rows["id"].map(names).fillna("")
+    rows["far_off"] = rows["id"].map(names).fillna("").astype("str")
     rows["rank"] = rows["agreement"].map(_ORDER.index)
     rows["calm"] = ~rows["has_conflict"].astype(bool)
     return rows.sort_values(["calm", "rank", "confidence", "id"], ignore_index=True)[list(DISPUTED)]

@@ -175,6 +175,9 @@ def test_where_sources_leave_doubt_the_ai_is_accepted_with_a_word_only(database:
         choice=choose(desk, Outcome.ACCEPT_AI, key="k2", note="I asked Dana."),
     )
     assert (done.outcome, done.note) == (Outcome.ACCEPT_AI, "I asked Dana.")
+    with database.reading() as session:
+        made = select(audit_events.c.details).where(audit_events.c.action == "decision.made")
+        assert session.execute(made).scalar_one()["doubt"] == desk.doubt
 
 
 def test_where_sources_agree_or_the_policy_does_not_ask_one_press_is_enough(database: Database, world) -> None:

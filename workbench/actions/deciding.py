@@ -58,7 +58,7 @@ def settle(session: Session, who: Principal, workflow: Workflow, item: Item, cho
     named = commitments.of(session, item, who.person_id) if is_named_first(item) else None
     item = as_shown(item, has_named=named is not None or choice.mode not in NAMED_IN)
     verdict = decide(item, choice, reviewer_id=who.person_id, now=now)
-    hearing.check_doubt(session, workflow, item, choice)
+    doubt = hearing.check_doubt(session, workflow, item, choice)
     first = past.last_final(Stage.FIRST) if item.stage is Stage.SECOND else None
     verdict = second_review.follow_up(
         verdict,
@@ -73,6 +73,8 @@ def settle(session: Session, who: Principal, workflow: Workflow, item: Item, cho
         session, item, choice, verdict, actor_id=who.person_id, workflow=workflow, before=past, named=named
     )
     details = {"outcome": choice.outcome, "fence": item.fence, "round": item.round, "stage": item.stage}
+    if doubt is not None:
+        details["doubt"] = doubt
     note(session, "decision.made", who, workflow, item.id, decision_id, details)
     if verdict.outcome.is_final and not verdict.is_provisional:
         outbox.decision_made(session, item, verdict, decision_id)

@@ -130,18 +130,20 @@ def doubts(session: Session, workflow: Workflow, found: Collection[Item]) -> dic
     return {int(item): doubt(confidence, asked) for item, confidence in pairs}
 
 
-def check_doubt(session: Session, workflow: Workflow, item: Item, choice: Choice) -> None:
+def check_doubt(session: Session, workflow: Workflow, item: Item, choice: Choice) -> str | None:
     """Refuse to accept the AI's value without a word where the sources leave too much doubt.
+
+    With a word it is accepted all the same, and the doubt is returned to be put on record.
 
     Raises:
         SourcesInDoubt: confidence lies below what the policy asks, and the choice says nothing, or is one of many.
     """
-    is_together = choice.mode == "bulk"
-    if choice.outcome is not Outcome.ACCEPT_AI or (choice.note.strip() and not is_together):
-        return
-    why = doubts(session, workflow, [item]).get(item.id)
-    if why is not None:
+    if choice.outcome is not Outcome.ACCEPT_AI:
+        return None
+    why, is_together = doubts(session, workflow, [item]).get(item.id), choice.mode == "bulk"
+    if why is not None and (is_together or not choice.note.strip()):
         raise SourcesInDoubt(item.id, why, together=is_together)
+    return why
 
 
 def _of_items(session: Session, workflow: Workflow, found: Collection[Item]) -> pd.DataFrame:

@@ -30,7 +30,7 @@ def reliability_chart(tenths: pd.DataFrame) -> alt.LayerChart:
     points = base.mark_point(filled=True, color=ACCENT, size=70, opacity=1).encode(y=y)
     return titled(
         alt.layer(exact, spread, points),
-        "Does stated confidence come true?",
+        "How often does each confidence come true?",
         height=280,
         below="On the dashed line it comes true as often as stated. Upright lines: 95 % interval.",
     )

@@ -18,7 +18,7 @@ from workbench.lists import open_review, selected_row
 from workbench.parts import counted, local_time, plain, time_column
 from workbench.screens import sources as screen
 from workbench.screens.sources_charts import reliability_chart
-from workbench.source_parts import named
+from workbench.source_parts import in_four_figures, in_whole_percent, named
 from workbench.source_reads import Heard
 
 _number = st.column_config.NumberColumn
@@ -69,6 +69,10 @@ def _opening(wanted: pd.DataFrame, workflow: Workflow) -> None:
         "segment": "Segment",
     }
     ids = wanted["id"]
+    shares = {name: in_whole_percent(wanted[name]) for name in ("apart", "confidence")}
+    numbers = {name: in_four_figures(wanted[name]) for name in _AMOUNTS}
+    far_off = wanted["far_off"].map(lambda text: ", ".join(map(named, filter(None, text.split(", ")))))
+    wanted = wanted.assign(**shares, **numbers, far_off=far_off)
     row = selected_row(wanted, columns, key="disputes", alt="Items whose sources disagree", ids=ids)
     st.caption(plain(f"Values in {workflow.unit}. Select a row to open it in Review with its sources."))
     if row is not None:
