@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pandas as pd
 import pytest
 
 from review_queue.items import Outcome
@@ -14,6 +15,7 @@ from tests.builders import a_person, a_workflow, bring_in
 from tests.workbench.test_flow_screens import has, press, read, review_page, rows_of
 from tests.workbench.test_hearing import WEIGHED_BY, item_of, say
 from workbench.actions import sourcing
+from workbench.source_parts import in_four_figures
 
 MARKUP = "see ![x](https://elsewhere.example/x.png)"
 
@@ -198,6 +200,19 @@ def test_who_brings_data_in_forgets_an_identifier_on_the_page(database, workflow
     assert "1 identifier known." in read(page)
     listed = next(frame.value for frame in page.dataframe if "record_id" in frame.value.columns)
     assert listed["record_id"].tolist() == ["A-17"]
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"),
+    [
+        ([552.5641, 63.5049], [552.6, 63.5]),
+        ([0.034567], [0.03457]),
+        ([186_979.4, 0.0], [186_979.0, 0.0]),
+        ([0.0], [0.0]),
+    ],
+)
+def test_values_stand_in_a_table_with_four_figures(values, shown):
+    assert in_four_figures(pd.Series(values)).tolist() == shown
 
 
 def test_an_empty_page_says_what_to_do(database, workflow, ada, open_as):
