@@ -18,10 +18,11 @@ class Kind(StrEnum):
     ACTUALS = "actuals"  #: one realised value
     REVIEWS = "reviews"  #: one past review kept elsewhere
     USED = "used"  #: one value of the plan that was used downstream
+    SOURCES = "sources"  #: one statement of one system about one attribute of a series
 
     @property
     def has_segments(self) -> bool:
-        return self not in (Kind.ACTUALS, Kind.USED)
+        return self not in (Kind.ACTUALS, Kind.USED, Kind.SOURCES)
 
     @property
     def keeps_other_columns(self) -> bool:
@@ -115,16 +116,28 @@ _USED = (
     Column("currency", Cell.NAME, longest=10),
     _UNIT,
 )
+_SOURCES = (
+    _SERIES,
+    Column("attribute", Cell.NAME, True, 100, ("field", "metric", "measure")),
+    Column("source", Cell.NAME, True, 100, ("system", "source_system")),
+    Column("value", Cell.NUMBER, True, also_called=("amount",)),
+    Column("as_of", Cell.TIME, True, also_called=("updated_at", "last_updated", "last_modified", "timestamp")),
+    Column("period", Cell.PERIOD, also_called=_PERIOD.also_called),
+    Column("record_id", Cell.NAME, longest=400, also_called=("external_id", "identifier")),
+)
 _OF_KIND = {
     Kind.FORECASTS: _FORECASTS,
     Kind.HISTORY: _HISTORY,
     Kind.ACTUALS: _ACTUALS,
     Kind.REVIEWS: _REVIEWS,
     Kind.USED: _USED,
+    Kind.SOURCES: _SOURCES,
 }
 
 QUANTILE = re.compile(r"ai_q(\d\d)")
 SEGMENT = "segment_"
+#: What the workbench calls what comes with forecasts; no other system can be called so.
+OWN_SOURCES = ("ai", "manual", "naive")
 #: One of these is required of a file of forecasts, and of each of its rows.
 EITHER_FORECAST = ("ai_forecast", "human_forecast")
 
@@ -144,8 +157,6 @@ def kind_of(text: str) -> Kind:
     Raises:
         FileRefused: it names none that can be imported.
     """
-    if text == "sources":
-        raise FileRefused("Files of sources cannot be imported yet. Import forecasts, history, actuals or reviews.")
     try:
         return Kind(text)
     except ValueError:

@@ -265,3 +265,14 @@ class AlertRefused(ReviewError):
     """An alert that cannot be answered as asked."""
 
     code = "ALERT_REFUSED"
+
+
+class SourcesInDoubt(ReviewError):
+    """The AI's value was accepted at a press where the sources leave too much doubt for that."""
+
+    code = "SOURCES_IN_DOUBT"
+
+    def __init__(self, item_id: int, doubt: str, *, together: bool) -> None:
+        asked = "Look at it by itself." if together else "Say in a few words what makes you sure, then save."
+        super().__init__(f"Item {item_id}: {doubt} {asked}")
+        self.item_id, self.doubt = item_id, doubt

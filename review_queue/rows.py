@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from review_queue import cells as read
 from review_queue.calendars import BusinessCalendar
-from review_queue.columns import EITHER_FORECAST, QUANTILE, SEGMENT, Cell, Column, Kind, columns_of
+from review_queue.columns import EITHER_FORECAST, OWN_SOURCES, QUANTILE, SEGMENT, Cell, Column, Kind, columns_of
 from review_queue.items import Outcome
 from review_queue.workflows import Policy
 
@@ -20,6 +20,14 @@ SEPARATOR = "\x1f"
 DEFAULT_LEVEL = 0.8  #: coverage of an interval that names none
 #: The pairs of quantiles that can serve as the AI's interval, the first that is there, with their coverage.
 _INTERVALS = ((10, 90, 0.8), (5, 95, 0.9), (25, 75, 0.5))
+
+#: Kinds whose rows are about series that are there already, and what is said of another one.
+_OF_KNOWN_SERIES = {
+    Kind.ACTUALS: "{text} is not known here. Import its forecasts or its history first.",
+    Kind.USED: "{text} is not known here. Import its forecasts or its history first.",
+    Kind.SOURCES: "{text} is neither a series here nor what this source is known to call one. Put the series' own name "
+    "here and the source's name for it into record_id; from then on either will do.",
+}
 
 Flags = NDArray[np.bool_]
 
@@ -105,6 +113,8 @@ def check_rows(
         frame = _check_forecasts(frame, texts, findings)
     if kind is Kind.REVIEWS:
         _check_order_in_time(frame, findings)
+    if kind is Kind.SOURCES:
+        _check_who_speaks(frame, findings)
     return Checked(frame[~findings.is_wrong], findings.rows())
 
 
@@ -122,12 +132,9 @@ def check_series(good: pd.DataFrame, known: pd.DataFrame, kind: Kind, policy: Po
     findings = Findings(good.index)
     standing = good[["series"]].merge(known, how="left", on="series").set_axis(good.index)
     frame = good.assign(series_id=standing["series_id"])
-    if kind in (Kind.ACTUALS, Kind.USED):
+    if kind in _OF_KNOWN_SERIES:
         unknown = frame["series_id"].isna().to_numpy()
-        findings.add(
-            unknown, "series", "UNKNOWN_SERIES",
-            "{text} is not known here. Import its forecasts or its history first.", frame["series"],
-        )  # fmt: skip
+        findings.add(unknown, "series", "UNKNOWN_SERIES", _OF_KNOWN_SERIES[kind], frame["series"])
     if kind is Kind.FORECASTS:
         _check_in_scope(frame, standing["path"], policy, findings)
     frame["path"] = _settled_path(frame, standing["path"], findings)
@@ -342,6 +349,15 @@ def _check_order_in_time(frame: pd.DataFrame, findings: Findings) -> None:
     for earlier in ("created_at", "started_at"):
         reversed_ = (frame["decided_at"] < frame[earlier]).to_numpy(dtype=bool)
         findings.add(reversed_, "decided_at", "TIMES_REVERSED", f"is before {earlier}. Correct one of them.")
+
+
+def _check_who_speaks(frame: pd.DataFrame, findings: Findings) -> None:
+    is_own = frame["source"].str.casefold().isin(OWN_SOURCES).to_numpy(dtype=bool)
+    findings.add(
+        is_own, "source", "RESERVED_SOURCE",
+        "{text} is what the workbench calls what comes with forecasts. Import those as forecasts, or name the system.",
+        frame["source"],
+    )  # fmt: skip
 
 
 # --- one series ----------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from review_queue.alerting import AlertRule
+from review_queue.confidence import ASSUMED_MISS, LARGEST_SHARE, Overlap
 from review_queue.errors import WorkflowInvalid
 from review_queue.feeds import Fallback
 
@@ -44,6 +45,41 @@ class ModelCard(BaseModel):
     good_at: str = ""
     weak_at: str = ""  #: where it has been wrong, and what it cannot see
     override_when: str = ""
+
+
+class OverlapPolicy(BaseModel):
+    """One source that repeats part of what another says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: Annotated[str, Field(min_length=1)]  #: the one that copies: ``ai``, ``manual``, or a source's name
+    copies: Annotated[str, Field(min_length=1)]  #: the one that it copies from
+    share: Annotated[float, Field(gt=0, le=1)]  #: how much of it is the same
+
+    @model_validator(mode="after")
+    def _of_another(self) -> OverlapPolicy:
+        if self.source == self.copies:
+            raise ValueError("a source does not copy from itself; name two")
+        return self
+
+
+class SourcesPolicy(BaseModel):
+    """How sources that disagree about an item are weighed (METHODS 7)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    attribute: Annotated[str, Field(min_length=1, max_length=100)] = (
+        "forecast"  #: what is reviewed here, in their words
+    )
+    half_life_days: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)  #: by source
+    assumed_miss: Annotated[float, Field(gt=0, le=1)] = ASSUMED_MISS  #: share of the value, until a record is there
+    largest_share: Annotated[float, Field(ge=0.5, le=1)] = LARGEST_SHARE  #: of the weight, of one source beside others
+    overlaps: tuple[OverlapPolicy, ...] = ()
+    one_key_from: Annotated[float, Field(gt=0, lt=1)] | None = None  #: confidence below which *Accept AI* needs a word
+
+    @property
+    def copied(self) -> tuple[Overlap, ...]:
+        return tuple(Overlap(each.source, each.copies, each.share) for each in self.overlaps)
 
 
 class Policy(BaseModel):
@@ -86,6 +122,7 @@ class Policy(BaseModel):
     fallback: Fallback = Fallback.NONE  #: what stands in for the AI's value while its feed is out
     model_card: ModelCard = ModelCard()
     alerts: tuple[AlertRule, ...] = ()  #: one for a measure
+    sources: SourcesPolicy = SourcesPolicy()
     undo_seconds: Annotated[int, Field(ge=0, le=3600)] = 60
     season: Annotated[int, Field(ge=1)] | None = None  #: periods; None: from the periods' own length
     calendar: CalendarPolicy = CalendarPolicy()

@@ -136,6 +136,17 @@ def ensure_sources(session: Session, workflow_id: int) -> dict[SourceKind, int]:
     return {SourceKind(key): source_id for key, source_id in rows}
 
 
+def ensure_systems(session: Session, workflow_id: int, names: Iterable[str]) -> dict[str, int]:
+    """The ids of other systems that speak here, made where they were not heard before."""
+    query = select(sources.c.key, sources.c.id).where(
+        sources.c.workflow_id == workflow_id, sources.c.kind == SourceKind.OTHER
+    )
+    missing = sorted(set(names) - set(session.execute(query).scalars()))
+    new = pd.DataFrame({"key": missing, "title": missing}, dtype="str")
+    bulk.insert_rows(session, sources, new.assign(workflow_id=workflow_id, kind=SourceKind.OTHER.value))
+    return dict(session.execute(query).all())
+
+
 def ensure_model_versions(session: Session, workflow_id: int, names: Iterable[str], *, now: datetime) -> dict[str, int]:
     """The ids of the model versions, made where they were not seen before."""
     query = select(model_versions.c.name, model_versions.c.id).where(model_versions.c.workflow_id == workflow_id)

@@ -130,7 +130,7 @@ def _named(workflow_id: int, since: Tips) -> tuple[CompoundSelect[Any], Compound
 
 
 def _told(session: Session, since: Tips, between: tuple[datetime, datetime]) -> pd.DataFrame:
-    """Of which series and periods an actual or a used plan has become known, of whatever workflow: ``series_id``, ``period``."""
+    """Of which series and periods an actual or a used plan has become known: ``series_id``, ``period``."""
     start, end = between
     # Questions by themselves, as no index answers two in one.
     final, used = actuals.c.final_at, used_values.c.used_at

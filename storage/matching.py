@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from review_queue.columns import Kind
 from review_queue.periods import DAYS, in_step, parse_period
 from review_queue.rows import check_repeats, check_series
-from storage import actuals, bulk, catalogue, forecasts, past_reviews, used_plans
+from storage import actuals, bulk, catalogue, crosswalk, forecasts, past_reviews, statements, used_plans
 from storage.bulk import Progress
 from storage.fates import Fate, Written
 from storage.workflows import Workflow
@@ -25,8 +25,16 @@ _KEYS = {
     Kind.ACTUALS: ("series", "period"),
     Kind.REVIEWS: past_reviews.KEY,
     Kind.USED: ("series", "period"),
+    Kind.SOURCES: statements.KEY,
 }
-_MATCHERS = {Kind.FORECASTS: forecasts.match, Kind.REVIEWS: past_reviews.match, Kind.USED: used_plans.match}
+_MATCHERS = {
+    Kind.FORECASTS: forecasts.match,
+    Kind.HISTORY: actuals.match,
+    Kind.ACTUALS: actuals.match,
+    Kind.REVIEWS: past_reviews.match,
+    Kind.SOURCES: statements.match,
+    Kind.USED: used_plans.match,
+}
 
 
 @dataclass(frozen=True)
@@ -42,15 +50,16 @@ class Matched:
 
 def match(session: Session, workflow: Workflow, kind: Kind, good: pd.DataFrame) -> Matched:
     """Tell of each row that ``check_rows`` trusts what it does here. Reads only."""
-    good = _in_step(session, workflow, good)
+    good, aside = _in_step(session, workflow, good), []
+    if kind is Kind.SOURCES:
+        named = crosswalk.resolve(session, workflow.id, good)
+        good, aside = named.good, [named.aside]
     known = catalogue.known_series(session, workflow.id, good["series"].unique())
     of_series = check_series(good, known, kind, workflow.policy)
     kept, repeats = check_repeats(of_series.good, _KEYS[kind])
     rows = kept.good
-    matcher = _MATCHERS.get(kind, actuals.match)
-    pieces = [matcher(session, workflow, piece) for piece in bulk.chunks(rows)] or [rows.assign(fate="")]
-    aside = pd.concat([of_series.aside, kept.aside])
-    return Matched(pd.concat(pieces), aside, repeats)
+    pieces = [_MATCHERS[kind](session, workflow, piece) for piece in bulk.chunks(rows)] or [rows.assign(fate="")]
+    return Matched(pd.concat(pieces), pd.concat([*aside, of_series.aside, kept.aside]), repeats)
 
 
 def _in_step(session: Session, workflow: Workflow, good: pd.DataFrame) -> pd.DataFrame:
@@ -84,6 +93,8 @@ def write(
         past_reviews.write(session, workflow, rows, import_id=import_id, progress=progress)
     elif kind is Kind.USED:
         used_plans.write(session, rows, import_id=import_id, now=now, progress=progress)
+    elif kind is Kind.SOURCES:
+        statements.write(session, workflow, rows, import_id=import_id, now=now, progress=progress)
     else:
         actuals.write(session, workflow, rows, import_id=import_id, now=now, progress=progress)
     return Written()

@@ -30,6 +30,7 @@ from storage.tables import (
     figure_comments,
     forecasts,
     grants,
+    identifiers,
     items,
     model_versions,
     outbox,
@@ -39,6 +40,7 @@ from storage.tables import (
     segments,
     series,
     sources,
+    statements,
     used_values,
     workflows,
 )
@@ -48,6 +50,7 @@ SOURCE_TITLES = {
     SourceKind.MANUAL: "Manual forecast (simulated)",
     SourceKind.NAIVE: "Same month of last year",
 }
+SYSTEM_TITLES = {"crm": "CRM (simulated)", "orders": "Order book (simulated)"}
 #: What an act is called, in the audit record and to other systems.
 ACTIONS = {Act.DECIDE: "decision.made", Act.UNDO: "decision.undone", Act.OVERTURN: "decision.overturned"}
 
@@ -86,6 +89,7 @@ class Simulation:
     advance_notices: pd.DataFrame  #: ``subject``
     figure_comments: pd.DataFrame  #: ``subject``
     used: pd.DataFrame  #: ``item``; the plan as it was used
+    statements: pd.DataFrame  #: ``source``, ``series`` (key); each ``record_id`` is the source's name for one series
 
 
 def require_empty(session: Session) -> None:
@@ -121,6 +125,7 @@ def add_rows(session: Session, simulation: Simulation, *, workflow_id: int, pers
     _insert(session, actuals, known.drop(columns="series"))
     item_ids = _add_items(session, simulation, workflow_id, paths, keys, person_ids)
     _add_forecasts(session, simulation, workflow_id, item_ids)
+    _add_statements(session, simulation, workflow_id, keys)
     made = _add_decisions(session, simulation, item_ids, person_ids)
     given = simulation.reasons.assign(decision_id=simulation.reasons["decision"].map(made["id"]))
     _insert(session, reasons, _with_people(given.drop(columns="decision"), person_ids, "outcome_by"))
@@ -191,6 +196,22 @@ def _add_forecasts(session: Session, simulation: Simulation, workflow_id: int, i
         content_hash=[hashlib.sha256(repr(fact).encode()).hexdigest() for fact in facts],
     )
     _insert(session, forecasts, rows.drop(columns=["item", "kind", "version"]))
+
+
+def _add_statements(session: Session, simulation: Simulation, workflow_id: int, keys: dict[str, int]) -> None:
+    """What other systems say, with the crosswalk of what they call each series."""
+    titles = pd.DataFrame(SYSTEM_TITLES.items(), columns=["key", "title"])
+    systems = _insert(session, sources, titles.assign(workflow_id=workflow_id, kind=SourceKind.OTHER.value))
+    rows = simulation.statements
+    facts = zip(*(rows[name].tolist() for name in ("series", "period", "source", "as_of")), strict=True)
+    rows = rows.assign(
+        series_id=rows["series"].map(keys),
+        source_id=rows["source"].map(systems.set_axis(titles["key"])),
+        identity_hash=[hashlib.sha256(repr(fact).encode()).hexdigest() for fact in facts],
+    ).drop(columns=["series", "source"])
+    _insert(session, statements, rows)
+    names = rows.drop_duplicates(["source_id", "record_id"])[["source_id", "record_id", "series_id", "received_at"]]
+    _insert(session, identifiers, names.rename(columns={"received_at": "learnt_at"}))
 
 
 def _add_decisions(

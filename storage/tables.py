@@ -358,6 +358,78 @@ used_values = Table(  # what the plan held that was used downstream, whatever wa
     _ref("import_id", "imports", nullable=True),
 )
 Index("ix_used_values_series_period", used_values.c.series_id, used_values.c.period_start, used_values.c.id)
+statements = Table(  # what another system says of one attribute of a series, as of a time; the newest one stands
+    "statements",
+    metadata,
+    _id(),
+    _ref("series_id", "series"),
+    _ref("source_id", "sources"),
+    Column("attribute", String(100), nullable=False),
+    Column("period", String(20)),  # null: it is not about one period
+    Column("period_start", Date),
+    Column("value", Float, nullable=False),
+    _at("as_of"),
+    Column("is_ahead", Boolean, nullable=False),  # before the period began: what came later says little of its record
+    Column("record_id", String(400)),  # what the source calls the series
+    Column("identity_hash", String(64), nullable=False),  # of series, attribute, period, source, as_of
+    _at("received_at"),
+    _ref("import_id", "imports", nullable=True),
+)
+Index(
+    "ix_statements_about",
+    statements.c.series_id,
+    statements.c.attribute,
+    statements.c.period_start,
+    statements.c.source_id,
+    statements.c.as_of,
+    statements.c.id,
+)
+Index("ix_statements_identity", statements.c.identity_hash)
+
+identifiers = Table(  # the crosswalk: what a source calls a series
+    "identifiers",
+    metadata,
+    _id(),
+    _ref("source_id", "sources"),
+    Column("record_id", String(400), nullable=False),
+    _ref("series_id", "series", index=True),
+    _at("learnt_at"),
+    _ref("import_id", "imports", nullable=True),
+    _at("ended_at", nullable=True),
+    _ref("ended_by", "people", nullable=True),
+)
+Index(
+    "uq_identifiers_standing",
+    identifiers.c.source_id,
+    identifiers.c.record_id,
+    unique=True,
+    sqlite_where=identifiers.c.ended_at.is_(None),
+    postgresql_where=identifiers.c.ended_at.is_(None),
+)
+
+exclusions = Table(  # a source that somebody left out on an item, or took in again; the newest row stands
+    "exclusions",
+    metadata,
+    _id(),
+    _ref("item_id", "items", index=True),
+    _ref("source_id", "sources"),
+    Column("is_left_out", Boolean, nullable=False),
+    Column("reason", Text, nullable=False, server_default=text("''")),
+    _ref("person_id", "people"),
+    _at("at"),
+    CheckConstraint("NOT is_left_out OR trim(reason) <> ''", name="left_out_has_reason"),
+)
+
+source_lessons = Table(  # what outcomes have taught of a workflow's sources; the newest row stands
+    "source_lessons",
+    metadata,
+    _id(),
+    _ref("workflow_id", "workflows", index=True),
+    Column("body", Json, nullable=False),  # as ``storage.lessons`` reads it
+    Column("after_import", BigInteger, nullable=False),  # the newest import then: 0 for none
+    Column("policy_version", Integer, nullable=False),
+    _at("learnt_at"),
+)
 
 past_reviews = Table(  # reviews kept elsewhere before go-live: the baseline; they are never claimed or decided here
     "past_reviews",

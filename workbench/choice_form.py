@@ -44,12 +44,21 @@ def choice_form(here: Sitting, item: Item) -> None:
     with st.container(border=True, key=f"panel-{here.form}"):
         if here.panel in (Outcome.ADJUST, Outcome.KEEP_MANUAL):
             _reason(here, item)
+        elif here.panel is Outcome.ACCEPT_AI:
+            _what_makes_you_sure(here)
         elif here.panel is Outcome.DEFER:
             field(here, "until", st.date_input, "Come back on", value=None, min_value="today")
         else:
             asked = "What do you need?" if here.panel is Outcome.SEND_BACK else "Why does this need somebody else?"
             field(here, "note", st.text_input, asked, live=True, max_chars=LONGEST_NOTE)
         confirm_buttons(here, f"{OUTCOME_WORDS[here.panel]}: press Save to confirm")
+
+
+def _what_makes_you_sure(here: Sitting) -> None:
+    """A word with the AI's value, where its sources leave too much doubt for one press."""
+    if here.desk is not None and here.desk.doubt:
+        st.caption(plain(here.desk.doubt[:1].upper() + here.desk.doubt[1:]))
+    field(here, "note", st.text_input, "What makes you sure of the AI's value?", live=True, max_chars=LONGEST_NOTE)
 
 
 def _reason(here: Sitting, item: Item) -> None:

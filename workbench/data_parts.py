@@ -26,6 +26,7 @@ KINDS = {
     Kind.ACTUALS: "Actuals: what was realised",
     Kind.REVIEWS: "Reviews: past reviews kept elsewhere",
     Kind.USED: "Used: the plan as it was used downstream",
+    Kind.SOURCES: "Sources: what other systems say",
 }
 #: Columns that are not the file's: no header there can be called like them.
 CHOSEN, ROW, WRONG = "\x1fchosen", "\x1frow", "\x1fwrong"

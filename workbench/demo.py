@@ -24,9 +24,11 @@ from review_queue.rows import SEPARATOR
 from storage import audit, placing, simulation, workflows
 from storage.engine import Database, database_now
 from storage.simulation import Simulation
+from workbench.actions import sourcing
 from workbench.demo_market import Market, items_of, make_market, make_series, version_of
 from workbench.demo_plan import used_rows
 from workbench.demo_reviews import evidence_of, review, steps_of
+from workbench.demo_sources import statement_rows
 from workbench.demo_time import DUE_AT, Timeline, timeline
 from workbench.demo_world import (
     DEPUTY,
@@ -98,6 +100,7 @@ def load(database: Database, *, seed: int = 7, now: datetime | None = None, worl
         workflow = workflows.add(session, story.time.policy, author_id=owner_id, is_simulated=True)
         simulation.add_rows(session, rows, workflow_id=workflow.id, person_ids=person_ids)
         placing.place_items(session, workflow, now=now)
+        sourcing.learn_in(session, workflow)
         audit.record(session, "demo.loaded", actor_id=owner_id, workflow_id=workflow.id, details={"seed": seed})
     return DemoSummary(
         workflow=workflow.key,
@@ -187,6 +190,7 @@ def rows_of(story: Story, seed: int) -> Simulation:
         advance_notices=_notice_rows(story),
         figure_comments=_figure_comment_rows(story),
         used=used_rows(world, time, story.items, story.steps, np.random.default_rng([seed, 2])),
+        statements=statement_rows(story.world, story.market, story.items, story.time, items["created_at"], seed=seed),
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from review_queue.alerting import AlertRule, Watched
-from review_queue.workflows import ModelCard, Policy
+from review_queue.workflows import ModelCard, OverlapPolicy, Policy, SourcesPolicy
 
 
 class Habit(StrEnum):
@@ -184,6 +184,15 @@ class World:
     # planted: those who do not review as the others do were told so long ago, and others may look closer
     noticed_days_ago: int = 9
 
+    # planted: two more sources. The CRM is what manual forecasts are typed from; the order book knows by itself
+    crm_overlap: float = 0.8  #: of a manual forecast's error that the CRM shares
+    crm_noise: float = 0.025  #: and its own error beside it
+    orders_bias: float = -0.03  #: orders that are not in yet
+    orders_noise: float = 0.055
+    slip_place: str = "Iberia"  #: where some figures in the CRM are wrong in the present cycle
+    slip_share: float = 0.4  #: of the items there
+    slip_factor: float = 2.2  #: by so much
+
     @property
     def cycles(self) -> int:
         """Past cycles and the present one."""
@@ -215,6 +224,10 @@ class World:
                 AlertRule(measure=Watched.OVERDUE, above=10),
                 AlertRule(measure=Watched.AI_EVIDENCE, above=100),
                 AlertRule(measure=Watched.OVERRIDE_RATE, below=0.10, above=0.50),
+            ),
+            sources=SourcesPolicy(
+                half_life_days={"crm": 14, "orders": 7},
+                overlaps=(OverlapPolicy(source="manual", copies="crm", share=self.crm_overlap),),
             ),
             scope={
                 "region": tuple(region.name for region in self.regions),

@@ -19,6 +19,7 @@ from workbench.parts import amount, local_time, time_column, untrusted_text
 from workbench.press_words import OUTCOME_WORDS
 from workbench.reads import Surroundings
 from workbench.sitting import Sitting
+from workbench.source_parts import source_panel
 
 COMMENTS = "comments"
 
@@ -26,16 +27,16 @@ COMMENTS = "comments"
 def panels(here: Sitting, item: Item, around: Surroundings) -> None:
     """Every evidence panel of the item."""
     if here.is_blind:
-        _panel(here, item, "sources", f"Sources ({_count(item)})", lambda: _sources(item, around))
+        _panel(here, item, "sources", f"Sources ({_count(item, around)})", lambda: _sources(here, item, around))
         st.caption("What the AI says, earlier decisions and comments are shown again once this review is over.")
         return
     if here.awaits_number:
-        _panel(here, item, "sources", f"Sources ({_count(item)})", lambda: _sources(item, around))
+        _panel(here, item, "sources", f"Sources ({_count(item, around)})", lambda: _sources(here, item, around))
         st.caption("What the AI says, earlier decisions and comments are shown once you have named your number.")
         return
     _panel(here, item, "model", "What the AI says", lambda: _model(item))
     _panel(here, item, "card", "The model", lambda: model_card(here, item))
-    _panel(here, item, "sources", f"Sources ({_count(item)})", lambda: _sources(item, around))
+    _panel(here, item, "sources", f"Sources ({_count(item, around)})", lambda: _sources(here, item, around))
     _panel(here, item, "earlier", "Earlier decisions here", lambda: _earlier(here, item))
     _panel(here, item, COMMENTS, "Comments", lambda: comment_thread(here, item))
 
@@ -70,11 +71,14 @@ def _model(item: Item) -> None:
     untrusted_text(item.ai.rationale, empty="The AI gave no rationale.")
 
 
-def _count(item: Item) -> int:
-    return sum(forecast is not None for forecast in (item.ai, item.manual, item.naive)) + len(item.others)
+def _count(item: Item, around: Surroundings) -> int:
+    own = sum(forecast is not None for forecast in (item.ai, item.manual, item.naive))
+    return own + len(item.others) + around.speakers
 
 
-def _sources(item: Item, around: Surroundings) -> None:
+def _sources(here: Sitting, item: Item, around: Surroundings) -> None:
+    if around.speakers and source_panel(here, item):
+        return
     standing = [forecast for forecast in (item.ai, item.manual, item.naive, *item.others) if forecast]
     rows = [
         {

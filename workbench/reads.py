@@ -30,6 +30,7 @@ from storage import (
     receipts,
     serving,
     staleness,
+    statements,
     workflows,
 )
 from storage.assignments import Reopening, Skip
@@ -95,6 +96,7 @@ class Surroundings:
     history: pd.DataFrame  #: columns ``period_start`` and ``value``, oldest first
     naive: float | None  #: as given, else last year's value of the same season
     misses: Misses | None = None  #: the AI's past misses; None where there is no gap
+    speakers: int = 0  #: other systems that have said something of it
 
 
 @dataclass(frozen=True)
@@ -223,7 +225,8 @@ def _surroundings(session: Session, item: Item) -> Surroundings:
     history = context.history(session, item.series_id)
     history = history[history["period_start"] < pd.Timestamp(item.period_start)]
     naive = item.naive.value if item.naive else _seasonal_naive(history, item.period)
-    return Surroundings(history, naive, _misses(session, item))
+    speakers = statements.speakers(session, item.series_id, item.period_start)
+    return Surroundings(history, naive, _misses(session, item), speakers)
 
 
 @again(in_doubt=True)

@@ -7,8 +7,10 @@ after.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from time import monotonic
 
 import streamlit as st
@@ -20,6 +22,7 @@ from review_queue.errors import (
     ItemAlreadyDecided,
     OutcomeUnknown,
     ReviewError,
+    SourcesInDoubt,
     StaleContent,
 )
 from review_queue.items import Choice, Decision, Item, Outcome, SkipReason
@@ -27,13 +30,15 @@ from review_queue.rules import NOTE_NEEDED, is_override
 from storage.engine import Database
 from storage.workflows import Workflow
 from workbench import held
-from workbench.actions import assigning, checking, resolving, reviewing
+from workbench.actions import assigning, checking, resolving, reviewing, sourcing
 from workbench.actions.again import patience
 from workbench.laid_out import NEXT, PASSING, REOPEN, SKIP, Doubt, Notice
 from workbench.press_words import SKIP_WORDS, changes, check_words, name_of, said
 from workbench.settings import settings
 from workbench.typed import Typed
 
+#: Under what name what the sources say is kept, of all that is read once for an item.
+WEIGHED = "weighed"
 #: Seconds for which a press waits for a doubtful commit in silence; then the page says that it is checking.
 IN_SILENCE = 2.0
 
@@ -48,7 +53,7 @@ class Sitting(Typed):
             return
         item = self.desk.item
         ai = item.ai.value if item.ai else None
-        at_once = outcome is Outcome.ACCEPT_AI or (
+        at_once = (outcome is Outcome.ACCEPT_AI and not self.desk.doubt) or (
             outcome is Outcome.KEEP_MANUAL
             and item.manual is not None
             and not self.is_blind
@@ -154,6 +159,9 @@ class Sitting(Typed):
         except ClaimNotHeld as refusal:
             self._lay(reviewing.open_item(**self._mine(), item_id=item.id))
             self.notice = Notice("warning", str(refusal))
+        except SourcesInDoubt as refusal:
+            self._lay(reviewing.open_item(**self._mine(), item_id=item.id))
+            self.panel, self.notice = Outcome.ACCEPT_AI, Notice("warning", str(refusal))
         except ReviewError as refusal:
             self.notice = Notice("error", str(refusal))
         else:
@@ -241,6 +249,35 @@ class Sitting(Typed):
         )
         self.coming = item.id
 
+    def leave_out(self, form: str) -> None:
+        """A press of *Leave out*: let the chosen source no longer count on this item."""
+        source, reason = (st.session_state.get(self.widget(name)) for name in ("left-out", "left-out-why"))
+        if form != self.form or self.desk is None:
+            return
+        if source is None:
+            self.notice = Notice("error", "Choose the source to leave out first.")
+            return
+        asked = {"item_id": self.desk.item.id, "source": source, "reason": reason or ""}
+        self._about_sources(partial(sourcing.leave_out, self.database, person_id=self.person_id, **asked))
+
+    def count_again(self, form: str, source: str) -> None:
+        """A press of *Count … again*: let a source that was left out count on this item."""
+        if form != self.form or self.desk is None:
+            return
+        asked = {"item_id": self.desk.item.id, "source": source}
+        self._about_sources(partial(sourcing.count_again, self.database, person_id=self.person_id, **asked))
+
+    def _about_sources(self, act: Callable[[], None]) -> None:
+        """Do it, and lay the item out again: whether one press is enough may have changed with it."""
+        try:
+            act()
+        except ReviewError as refusal:
+            self.notice = Notice("error", str(refusal))
+            return
+        self.looked_up.pop(WEIGHED, None)
+        self.notice = None
+        self.coming = self.desk.item.id if self.desk else None
+
     def _choice(self, item: Item, outcome: Outcome) -> Choice:
         return Choice(
             item_id=item.id,
@@ -251,7 +288,7 @@ class Sitting(Typed):
             idempotency_key=self.key,
             value=self.final if outcome is Outcome.ADJUST else None,
             reason=self.reason if outcome.is_final and self.asks_why else None,
-            note=(self.value("note") or "") if outcome in NOTE_NEEDED else "",
+            note=(self.value("note") or "") if outcome in NOTE_NEEDED or self.panel is Outcome.ACCEPT_AI else "",
             until=self._until() if outcome is Outcome.DEFER else None,
             opened_at=self.desk.opened_at if self.desk else None,
             queue_length=self.queue_length,

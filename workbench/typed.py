@@ -64,7 +64,7 @@ class Typed(LaidOut):
         if name == "final":
             self.final_before = self.final, monotonic()
         self.draft[name] = value.isoformat() if isinstance(value, date) else value
-        if name == "final" and self.panel is None:
+        if name == "final" and self.panel in (None, Outcome.ACCEPT_AI):
             self.panel = Outcome.ADJUST
         if name == "code":
             self._suggest_validity()

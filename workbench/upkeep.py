@@ -1,4 +1,4 @@
-"""What the server does beside answering: it keeps the queue in order as the clock moves on, watches, and reminds."""
+"""What the server does beside answering: it keeps the queue in order, watches, learns of the sources, and reminds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from review_queue.errors import ReviewError, ServerStopping
 from storage.engine import CommitInDoubt, Database
 from storage.placing import Surroundings
 from workbench import watching
-from workbench.actions import feeding, pulling, reminding, reviewing
+from workbench.actions import feeding, pulling, reminding, reviewing, sourcing
 from workbench.known_reviews import keep_reviews
 from workbench.mailing import post_of
 from workbench.settings import settings
@@ -25,7 +25,7 @@ log = logging.getLogger("workbench")
 
 
 async def keep(database: Database) -> None:
-    """Keep order, watch thresholds, and remind where mail is set up, until cancelled.
+    """Keep order, watch thresholds, learn of the sources, and remind where mail is set up, until cancelled.
 
     Each goes on by itself: a mail server that is slow holds up no order.
     """
@@ -36,6 +36,7 @@ async def keep(database: Database) -> None:
     work.append(
         _again_and_again(partial(keep_reviews, database), "What analytics read could not be brought up to date")
     )
+    work.append(_again_and_again(partial(sourcing.learn, database), "Nothing could be learnt of the sources"))
     chosen = settings()
     work.append(_again_and_again(partial(feeding.watch_feeds, database), "The AI's feeds could not be looked at"))
     work.append(_again_and_again(partial(pulling.pull_due, database), "Other databases could not be asked"))

@@ -99,6 +99,7 @@ PICTURES = (
     Picture("adoption", "/adoption"),
     Picture("impact", "/impact?rate=80.0"),
     Picture("data", "/data"),
+    Picture("sources", "/sources"),
 )
 
 

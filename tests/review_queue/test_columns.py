@@ -119,8 +119,21 @@ def test_a_file_that_does_not_fit_is_refused_with_what_is_wrong(headers, given, 
         match_headers(headers, Kind.FORECASTS, ("state",), given=given)
 
 
-def test_sources_are_not_imported_yet():
-    with pytest.raises(FileRefused, match="cannot be imported yet"):
-        kind_of("sources")
-    with pytest.raises(FileRefused, match="Choose one of forecasts, history, actuals, reviews"):
+def test_a_kind_that_there_is_not_is_refused_with_those_that_there_are():
+    assert kind_of("sources") is Kind.SOURCES
+    with pytest.raises(FileRefused, match="Choose one of forecasts, history, actuals, reviews, sources"):
         kind_of("stuff")
+
+
+def test_the_headers_of_other_systems_are_known_for_statements():
+    found = matched("Account", "Metric", "System", "Amount", "Last modified", "Month", "External ID", kind=Kind.SOURCES)
+
+    assert found == {
+        "series": "Account",
+        "attribute": "Metric",
+        "source": "System",
+        "value": "Amount",
+        "as_of": "Last modified",
+        "period": "Month",
+        "record_id": "External ID",
+    }

@@ -92,7 +92,7 @@ def test_a_map_says_which_column_is_which(command):
         (("import", "stuff", "file.csv", "--workflow", "retail"), 2, "'stuff' is no kind of file"),
         (("import", "forecasts", "nowhere.csv", "--workflow", "retail"), 2, "nowhere.csv"),
         (("import", "forecasts", "file.csv"), 2, "--workflow"),
-        (("import", "sources", "file.csv", "--workflow", "retail"), 3, "cannot be imported yet"),
+        (("import", "sources", "file.csv", "--workflow", "retail"), 3, "needs attribute"),
         (("import", "forecasts", "file.csv", "--workflow", "ghost"), 3, "There is no workflow 'ghost'"),
         (("import", "actuals", "file.csv", "--workflow", "retail"), 3, "needs actual"),
         (("import", "forecasts", "file.csv", "--workflow", "retail", "--map", "bad.toml"), 3, "not valid TOML"),
@@ -113,8 +113,7 @@ def test_wrong_use_is_exit_code_2_and_a_refusal_3(command, arguments, code, said
 def test_help_lists_the_kinds_there_are(command):
     result = command("import", "--help")
 
-    assert "forecasts, history, actuals, reviews" in " ".join(result.stdout.replace("│", " ").split())
-    assert "sources" not in result.stdout
+    assert "forecasts, history, actuals, reviews, sources" in " ".join(result.stdout.replace("│", " ").split())
 
 
 def test_workflows_are_listed_and_shown(command):

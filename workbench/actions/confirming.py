@@ -28,6 +28,7 @@ from storage import audit, batches, decisions, notes, one_item, people, queue
 from storage.batches import Batch, BatchItem
 from storage.engine import Database, database_now
 from storage.workflows import Workflow
+from workbench.actions import hearing
 from workbench.actions.again import again
 from workbench.actions.deciding import note as put_on_record
 from workbench.actions.deciding import server_of, settle
@@ -74,6 +75,8 @@ def draw_batch(database: Database, *, person_id: int, workflow: Workflow, segmen
             segment_path=segment_path,
         )
         found = [item for item in (one_item.get(session, item_id, who, Task.CONFIRM) for item_id in ids) if item.ai]
+        in_doubt = hearing.doubts(session, workflow, found)
+        found = [item for item in found if item.id not in in_doubt]
         if not found:
             raise BatchRefused("No Routine item waits here that could be confirmed. Review the others one by one.")
         looks = _looks(workflow, len(found))

@@ -23,6 +23,7 @@ from storage import absences, audit, commitments, decisions, notes, notification
 from storage.decisions import Past
 from storage.serving import Server
 from storage.workflows import Workflow
+from workbench.actions import hearing
 
 #: Ways of deciding in which a number is named before the AI's is shown; elsewhere totals have given it away.
 NAMED_IN = ("ai_first",)
@@ -47,6 +48,7 @@ def settle(session: Session, who: Principal, workflow: Workflow, item: Item, cho
 
     Raises:
         ItemAlreadyDecided: somebody decided this round already.
+        SourcesInDoubt: the AI's value is accepted without a word where the sources leave too much doubt for that.
         ClaimNotHeld, StaleContent, ReasonRequired, ChoiceInvalid, ItemNotOpen: see ``rules.decide``.
     """
     now, last = past.now, past.standing
@@ -56,6 +58,7 @@ def settle(session: Session, who: Principal, workflow: Workflow, item: Item, cho
     named = commitments.of(session, item, who.person_id) if is_named_first(item) else None
     item = as_shown(item, has_named=named is not None or choice.mode not in NAMED_IN)
     verdict = decide(item, choice, reviewer_id=who.person_id, now=now)
+    doubt = hearing.check_doubt(session, workflow, item, choice)
     first = past.last_final(Stage.FIRST) if item.stage is Stage.SECOND else None
     verdict = second_review.follow_up(
         verdict,
@@ -70,6 +73,8 @@ def settle(session: Session, who: Principal, workflow: Workflow, item: Item, cho
         session, item, choice, verdict, actor_id=who.person_id, workflow=workflow, before=past, named=named
     )
     details = {"outcome": choice.outcome, "fence": item.fence, "round": item.round, "stage": item.stage}
+    if doubt is not None:
+        details["doubt"] = doubt
     note(session, "decision.made", who, workflow, item.id, decision_id, details)
     if verdict.outcome.is_final and not verdict.is_provisional:
         outbox.decision_made(session, item, verdict, decision_id)

@@ -44,7 +44,7 @@ from storage.placing import Surroundings
 from storage.queue import Hand, PassedUp
 from storage.tree import path_of
 from storage.workflows import Workflow
-from workbench.actions import checking, shifting
+from workbench.actions import checking, hearing, shifting
 from workbench.actions.again import again
 from workbench.actions.deciding import answered_before, note, server_of, settle
 from workbench.stopping import doors
@@ -69,6 +69,7 @@ class Desk:
     named: Commitment | None = None  #: the number that they named before the AI's was shown
     is_check: bool = False  #: the AI's value is planted, and what is chosen meets a check item
     is_after_check: bool = False  #: the person met a check on this item before
+    doubt: str = ""  #: why the AI's value is not accepted at one press, in a clause
 
 
 def keep_order(database: Database, known: dict[int, Surroundings]) -> None:
@@ -411,8 +412,10 @@ def _desk(session: Session, who: Principal, workflow: Workflow, item_id: int) ->
     shown = as_shown(blinded(item), has_named=named is not None or not who.may(Task.REVIEW, item.workflow_id))
     check = checking.laid_over(session, who, workflow, item) if mine else None
     is_check = check is not None and not check.is_answered
+    laid = as_planted(shown, check.planted, workflow.policy) if check is not None and is_check else shown
     return Desk(
-        item=as_planted(shown, check.planted, workflow.policy) if check is not None and is_check else shown,
+        item=laid,
+        doubt=hearing.doubts(session, workflow, [laid]).get(item_id, "") if mine else "",
         is_check=is_check,
         is_after_check=check is not None and check.is_answered,
         withheld=because(item, workflow.policy, now=past.now) if item.stage is not Stage.SECOND else "",

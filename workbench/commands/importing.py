@@ -104,7 +104,7 @@ def import_file(
     as_json: AsJson = False,
 ) -> None:
     """Bring a CSV or XLSX file in. Rows that cannot be trusted are set aside, and the exit code is 1."""
-    if kind not in [*Kind, "sources"]:
+    if kind not in list(Kind):
         typer.echo(f"{kind!r} is no kind of file. Choose one of {', '.join(Kind)}.", err=True)
         raise typer.Exit(WRONG_USE)
     with refusals():
