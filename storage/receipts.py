@@ -200,11 +200,19 @@ def listed(
         .join(items, items.c.id == decisions.c.item_id)
         .join(series, series.c.id == items.c.series_id)
         .join(people, people.c.id == decisions.c.actor_id)
-        .where(decisions.c.act != Act.UNDO, not_(_may_be_second(who)), not_(_was_second(who, since)), *wanted)
+        .where(decisions.c.act != Act.UNDO, not_(sealed_to(who, since)), *wanted)
         .order_by(decisions.c.id.desc())
         .limit(limit)
     ).all()
     return pd.DataFrame(rows, columns=COLUMNS).astype(dict.fromkeys(("ai", "manual", "final"), "float64"))
+
+
+def sealed_to(who: Principal, since: datetime) -> ColumnElement[bool]:
+    """The condition on ``items`` that this person is not to see the decisions on one of them now.
+
+    ``since`` (UTC): a blind review that they gave after that can be undone still.
+    """
+    return or_(_may_be_second(who), _was_second(who, since))
 
 
 def _may_be_second(who: Principal) -> ColumnElement[bool]:
