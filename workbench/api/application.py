@@ -15,14 +15,15 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp
 
 from review_queue.errors import ReviewError
 from storage.engine import Database
 from storage.tokens import PREFIX, Bearer, TokenRefused
 from workbench.actions import telling
 from workbench.api import asked, bodies, problems
-from workbench.api.document import document
+from workbench.api.document import BASE, document
 from workbench.api.operations import OPERATIONS, Call, Operation
 from workbench.api.problems import Refused
 from workbench.api.rates import Rates
@@ -37,8 +38,16 @@ _KEY = re.compile(r'"?([\x21\x23-\x7e]{1,255})"?')
 log = logging.getLogger("workbench")
 
 
-def application(database: Callable[[], Database], *, requests_per_minute: int, imports_per_minute: int) -> Starlette:
-    """The interface, to be mounted at ``/api/v1``.
+class _Below(Mount):
+    """All that is below a path, also where a line ends in it: Starlette's own leaves that to whatever comes after."""
+
+    def __init__(self, path: str, app: ASGIApp) -> None:
+        super().__init__(path, app=app)
+        self.path_regex = re.compile(self.path_regex.pattern, re.DOTALL)
+
+
+def interface(database: Callable[[], Database], *, requests_per_minute: int, imports_per_minute: int) -> Mount:
+    """The interface, where it belongs among the server's routes.
 
     Args:
         database: asked at each request.
@@ -63,7 +72,7 @@ def application(database: Callable[[], Database], *, requests_per_minute: int, i
         exception_handlers={HTTPException: _no_route, Exception: _unforeseen},
     )
     app.router.redirect_slashes = False
-    return app
+    return _Below(BASE, app)
 
 
 async def _said(request: Request, answer: Callable[[], Awaitable[Response]]) -> Response:

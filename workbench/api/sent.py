@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema, create_model
 
-from review_queue.columns import QUANTILE, SEGMENT, Cell, Column, Kind, columns_of
+from review_queue.columns import LONGEST_NAME, QUANTILE, SEGMENT, Cell, Column, Kind, columns_of
 from review_queue.items import Outcome
 from workbench.api.problems import Refused, slips
 
@@ -17,6 +17,8 @@ Scalar = Annotated[
     Field(union_mode="left_to_right"),
     WithJsonSchema({"type": ["string", "number", "boolean", "null"]}),
 ]
+#: Of an attribute: something printable in it, and no control characters.
+_NAME = r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$"
 _READ_AS = {
     Cell.NAME: "Text, to the letter.",
     Cell.PROSE: "Text.",
@@ -82,6 +84,8 @@ def _others(kind: Kind) -> dict[str, Any]:
     if kind is Kind.FORECASTS:
         patterns[f"^{QUANTILE.pattern}$"] = scalar | {"description": "A quantile of the AI's forecast, in percent."}
     extra: dict[str, Any] = {"additionalProperties": scalar if kind.keeps_other_columns else False}
+    if kind.keeps_other_columns:
+        extra["propertyNames"] = {"pattern": _NAME, "maxLength": LONGEST_NAME}
     return extra | ({"patternProperties": patterns} if patterns else {})
 
 

@@ -7,7 +7,6 @@ from itertools import count
 
 import pytest
 from starlette.applications import Starlette
-from starlette.routing import Mount
 from starlette.testclient import TestClient
 
 from review_queue.roles import Role
@@ -15,7 +14,7 @@ from storage import people
 from storage.engine import Database
 from tests.builders import a_person
 from workbench.actions import issuing
-from workbench.api.application import application
+from workbench.api import application
 
 Connect = Callable[..., TestClient]
 _key = count()
@@ -23,8 +22,8 @@ _key = count()
 
 def interface(database: Database, *, requests: int = 10_000, imports: int = 10_000) -> Starlette:
     """The interface where the server mounts it."""
-    app = application(lambda: database, requests_per_minute=requests, imports_per_minute=imports)
-    return Starlette(routes=[Mount("/api/v1", app=app)])
+    limits = {"requests_per_minute": requests, "imports_per_minute": imports}
+    return Starlette(routes=[application.interface(lambda: database, **limits)])
 
 
 @pytest.fixture

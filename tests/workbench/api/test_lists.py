@@ -157,6 +157,7 @@ def test_what_can_name_nothing_is_not_there(connect, sales) -> None:
         *(f"/{thing}/{each}" for thing in ("items", "decisions") for each in ids),
         *(f"/workflows/{each}/items" for each in keys),
         "/nowhere",
+        "/no%0Awhere",
         "/workflows/",
     ]
 
