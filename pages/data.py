@@ -1,9 +1,9 @@
-"""Data: files brought in, rows set aside to fix and retry, what came in so far."""
+"""Data: files brought in, rows set aside to fix and retry, what came in so far, tokens for programs."""
 
 import streamlit as st
 
 from review_queue.roles import Task
-from workbench import data_parts
+from workbench import data_parts, token_parts
 from workbench.session import choose_workflow, require_user
 
 user = require_user()
@@ -22,3 +22,4 @@ else:
 
 data_parts.rows_to_fix(user, workflow, may_import=may_import)
 data_parts.past_imports(user, workflow)
+token_parts.tokens(user, workflow)
