@@ -170,6 +170,8 @@ def test_a_row_without_any_of_its_keys_is_set_aside_and_the_others_go_in(databas
 
     assert (done["accepted"], done["set_aside"], done["reasons"]) == (1, 2, {"MISSING_KEY": 2})
     assert [each["row"] for each in done["aside"]] == [1, 2]
+    alone = send(connect(), [{"series": "bolt", "period": "2026-12"}]).json()
+    assert (alone["set_aside"], alone["reasons"]) == (1, {"MISSING_FORECAST": 1})
 
 
 NO_ROWS = [
