@@ -1,9 +1,9 @@
-"""Data: files brought in, rows set aside to fix and retry, what came in so far, and what goes out."""
+"""Data: files brought in, rows set aside to fix and retry, what came in so far, what goes out, tokens for programs."""
 
 import streamlit as st
 
 from review_queue.roles import Task
-from workbench import data_parts, export_parts
+from workbench import data_parts, export_parts, token_parts
 from workbench.session import choose_workflow, require_user
 
 user = require_user()
@@ -26,3 +26,4 @@ export_parts.past_pulls(user, workflow)
 if user.may(Task.EXPORT, workflow.id):
     with st.container():  # what is prepared comes and goes inside it
         export_parts.take_out(user, workflow)
+token_parts.tokens(user, workflow)

@@ -138,6 +138,7 @@ QUANTILE = re.compile(r"ai_q(\d\d)")
 SEGMENT = "segment_"
 #: What the workbench calls what comes with forecasts; no other system can be called so.
 OWN_SOURCES = ("ai", "manual", "naive")
+LONGEST_NAME = 200  #: characters of a column's name
 #: One of these is required of a file of forecasts, and of each of its rows.
 EITHER_FORECAST = ("ai_forecast", "human_forecast")
 
@@ -167,6 +168,20 @@ def columns_of(kind: Kind, levels: Sequence[str]) -> tuple[Column, ...]:
     """The canonical columns of ``kind``, with one for each segment level of the workflow, outermost first."""
     segments = tuple(Column(SEGMENT + level, Cell.NAME, longest=400, also_called=(level,)) for level in levels)
     return _OF_KIND[kind] + (segments if kind.has_segments else ())
+
+
+def require_columns(names: Iterable[str], kind: Kind, levels: Sequence[str]) -> None:
+    """Raise ``FileRefused`` unless each name is, to the letter, one of a canonical column: programs need no guesses.
+
+    A row of ``reviews`` may have other names, which are attributes.
+    """
+    known = {column.name for column in columns_of(kind, levels)}
+    for name in names:
+        if name in known or (kind is Kind.FORECASTS and QUANTILE.fullmatch(name)):
+            continue
+        is_attribute = kind.keeps_other_columns and not name.startswith(SEGMENT)
+        if not is_attribute or not name.strip() or not name.isprintable() or len(name) > LONGEST_NAME:
+            raise FileRefused(f"{name[:60]!r} is no column of {kind} here. Use {_listed(sorted(known))}.")
 
 
 def match_headers(

@@ -139,11 +139,17 @@ def listed(session: Session, workflow_id: int, *, limit: int = 100) -> pd.DataFr
     return pd.DataFrame(rows, columns=columns)
 
 
-def list_set_aside(session: Session, workflow_id: int, *, status: str = OPEN, limit: int = LISTED) -> list[SetAside]:
-    """Rows set aside in this workflow, in the order in which they came."""
+def list_set_aside(
+    session: Session, workflow_id: int, *, status: str = OPEN, after: int = 0, limit: int = LISTED
+) -> list[SetAside]:
+    """Rows set aside in this workflow, in the order in which they came, the first of those past the id ``after``."""
     rows = session.execute(
         select(set_aside_rows)
-        .where(set_aside_rows.c.workflow_id == workflow_id, set_aside_rows.c.status == status)
+        .where(
+            set_aside_rows.c.workflow_id == workflow_id,
+            set_aside_rows.c.status == status,
+            set_aside_rows.c.id > after,
+        )
         .order_by(set_aside_rows.c.id)
         .limit(limit)
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache, lru_cache
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, bindparam, func, select
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from review_queue.errors import ItemNotFound
@@ -26,6 +26,20 @@ def get(session: Session, item_id: int, who: Principal, task: Task = Task.SEE_QU
     if row is None:
         raise ItemNotFound(item_id)
     return _item(row, _standing_forecasts(session, item_id))
+
+
+def following(
+    session: Session, who: Principal, task: Task, *wanted: ColumnElement[bool], after: int, limit: int
+) -> list[Item]:
+    """The first items past the id ``after`` that ``who`` may touch for ``task`` and that are as ``wanted``, by id."""
+    rows = session.execute(
+        _whole_items().where(people_.scope(who, task), items.c.id > after, *wanted).order_by(items.c.id).limit(limit)
+    ).all()
+    standing: dict[int, list[Forecast]] = {row.id: [] for row in rows}
+    newest = select(func.max(forecasts.c.id)).where(forecasts.c.item_id.in_(list(standing)))
+    for row in session.execute(_standing(newest.group_by(forecasts.c.item_id, forecasts.c.source_id))):
+        standing[row.item_id].append(_forecast(row))
+    return [_item(row, standing[row.id]) for row in rows]
 
 
 def of_series(session: Session, series_id: int, period: str) -> int | None:
@@ -85,35 +99,40 @@ def _whole_items() -> Select[Any]:
 @cache
 def _newest_forecasts() -> Select[Any]:
     newest = select(func.max(forecasts.c.id)).where(forecasts.c.item_id == bindparam("item_id"))
+    return _standing(newest.group_by(forecasts.c.source_id))
+
+
+def _standing(newest: Select[Any]) -> Select[Any]:
+    """Forecasts whole, of those with the ids that ``newest`` gives, in the order in which they came."""
     return (
         select(forecasts, sources.c.key, sources.c.kind, model_versions.c.name.label("model_version"))
         .join(sources, sources.c.id == forecasts.c.source_id)
         .outerjoin(model_versions, model_versions.c.id == forecasts.c.model_version_id)
-        .where(forecasts.c.id.in_(newest.group_by(forecasts.c.source_id)))
+        .where(forecasts.c.id.in_(newest))
         .order_by(forecasts.c.id)
     )
 
 
 def _standing_forecasts(session: Session, item_id: int) -> list[Forecast]:
-    rows = session.execute(_newest_forecasts(), {"item_id": item_id})
-    return [
-        Forecast(
-            id=row.id,
-            source=row.key,
-            kind=SourceKind(row.kind),
-            value=row.value,
-            received_at=row.received_at,
-            low=row.low,
-            high=row.high,
-            level=row.interval_level,
-            model_version=row.model_version,
-            made_at=row.made_at,
-            author=row.author,
-            note=row.note,
-            rationale=row.rationale,
-        )
-        for row in rows
-    ]
+    return [_forecast(row) for row in session.execute(_newest_forecasts(), {"item_id": item_id})]
+
+
+def _forecast(row: Row[Any]) -> Forecast:
+    return Forecast(
+        id=row.id,
+        source=row.key,
+        kind=SourceKind(row.kind),
+        value=row.value,
+        received_at=row.received_at,
+        low=row.low,
+        high=row.high,
+        level=row.interval_level,
+        model_version=row.model_version,
+        made_at=row.made_at,
+        author=row.author,
+        note=row.note,
+        rationale=row.rationale,
+    )
 
 
 def _item(row: Row[Any], standing: list[Forecast]) -> Item:

@@ -120,6 +120,40 @@ sign_ins = Table(  # which browser is signed in as whom, in demo mode; the cooki
     _at("ended_at", nullable=True),
 )
 
+# --- programs ------------------------------------------------------------------------------------------------------
+
+api_tokens = Table(  # what a program shows to act by one grant; it is shown once, and only its hash is kept
+    "api_tokens",
+    metadata,
+    _id(),
+    Column("token_hash", String(64), nullable=False, unique=True),
+    Column("hint", String(12), nullable=False),  # its first characters, to know it by
+    Column("name", String(100), nullable=False),
+    _ref("grant_id", "grants", index=True),  # ends with the grant, and with its person's account
+    _ref("workflow_id", "workflows", nullable=True),  # narrower than the grant: in this workflow alone
+    Column("may_write", Boolean, nullable=False),
+    _ref("created_by", "people"),
+    _at("created_at"),
+    _at("expires_at"),
+    _at("last_used_at", nullable=True),
+    _ref("revoked_by", "people", nullable=True),
+    _at("revoked_at", nullable=True),
+    CheckConstraint("created_at < expires_at", name="in_order"),
+    CheckConstraint("(revoked_at IS NULL) = (revoked_by IS NULL)", name="revoked_by_somebody"),
+)
+
+api_answers = Table(  # what a program's request was answered under its idempotency key, kept for ever
+    "api_answers",
+    metadata,
+    _id(),
+    _ref("person_id", "people"),
+    Column("key", String(255), nullable=False),
+    Column("request_hash", String(64), nullable=False),
+    Column("answer", Text, nullable=False),  # JSON, to the letter
+    _at("answered_at"),
+    UniqueConstraint("person_id", "key"),
+)
+
 # --- what is under review ------------------------------------------------------------------------------------------
 
 workflows = Table(

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, func, insert, select, update
+from sqlalchemy import Row, Select, and_, false, func, insert, or_, select, true, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from review_queue.errors import ReviewError, WorkflowInvalid
+from review_queue.roles import Principal
 from review_queue.workflows import Policy, policy_of
 from storage.engine import database_time
 from storage.tables import policies, workflows
@@ -79,6 +80,17 @@ def by_id(session: Session, workflow_id: int) -> Workflow:
 def all(session: Session) -> list[Workflow]:
     """Every workflow, by title."""
     return [_workflow(row) for row in session.execute(_in_force().order_by(workflows.c.title, workflows.c.id))]
+
+
+def reachable(
+    session: Session, who: Principal, *, key: str | None = None, after: int = 0, limit: int = 1
+) -> list[Workflow]:
+    """The workflows in which this person has a grant, the first past the id ``after``; ``key``: that one alone."""
+    inside = [true() if grant.workflow_id is None else workflows.c.id == grant.workflow_id for grant in who.grants]
+    wanted = _in_force().where(or_(false(), *inside), workflows.c.id > after)
+    if key is not None:
+        wanted = wanted.where(workflows.c.key == key)
+    return [_workflow(row) for row in session.execute(wanted.order_by(workflows.c.id).limit(limit))]
 
 
 def lock(session: Session, workflow_id: int) -> None:

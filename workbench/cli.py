@@ -7,7 +7,7 @@ import traceback
 
 import typer
 
-from workbench.commands import database, demo, digest, exporting, importing, people, pulling, reporting, serving
+from workbench.commands import database, demo, digest, exporting, importing, people, pulling, reporting, serving, tokens
 
 UNFORESEEN = 70
 
@@ -45,6 +45,12 @@ who.command("list")(people.list_people)
 who.command("grant")(people.grant)
 who.command("revoke")(people.revoke)
 app.add_typer(who, name="people")
+
+token = typer.Typer(help="Tokens: what programs act with over HTTP.", no_args_is_help=True)
+token.command("create")(tokens.create)
+token.command("list")(tokens.list_tokens)
+token.command("revoke")(tokens.revoke)
+app.add_typer(token, name="token")
 
 
 def main() -> None:

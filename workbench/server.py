@@ -27,6 +27,8 @@ from storage import schema
 from storage.engine import CommitInDoubt, describe
 from storage.failures import Failure, failure_of
 from workbench import auth, banner, gate, graceful, health, logs, session, upkeep
+from workbench.api import application as api
+from workbench.api import problems
 from workbench.health import Health
 from workbench.parts import untrusted_text
 from workbench.settings import Settings
@@ -87,6 +89,11 @@ def application(settings: Settings) -> st.App:
         routes=[
             Route("/healthz", healthz),
             Route("/readyz", readyz),
+            api.interface(
+                session.database,
+                requests_per_minute=settings.api_requests_per_minute,
+                imports_per_minute=settings.api_imports_per_minute,
+            ),
             Route("/api", no_such_route, methods=METHODS),
             Route("/api/{rest:path}", no_such_route, methods=METHODS),
         ],
@@ -173,7 +180,7 @@ def readyz(request: Request) -> Response:
 
 def no_such_route(request: Request) -> Response:
     """Streamlit would answer 200 with a page to any path, which a program would take for success."""
-    return JSONResponse({"error": "there is no such address here"}, status_code=404)
+    return problems.answer(api.nothing_here())
 
 
 def is_signed_in(token: str) -> bool:

@@ -50,6 +50,8 @@ class Settings(BaseSettings):
     administrators: Words = ()  #: issuer|subject of those who become administrators when they sign in
     drain_seconds: Annotated[int, Field(ge=0, le=600)] = 5  #: unready before it stops, after SIGTERM
     double_click_ms: Annotated[int, Field(ge=0, le=2000)] = 500  #: a press so soon after a saved one decides nothing
+    api_requests_per_minute: Annotated[int, Field(ge=1, le=100_000)] = 120  #: of one token, in one process
+    api_imports_per_minute: Annotated[int, Field(ge=1, le=100_000)] = 20  #: of those, how many may bring rows in
     public_url: str | None = None  #: where people reach this workbench, for links in mail
     mail: str | None = None  #: how mail gets out; None: it does not
     mail_from: str | None = None  #: whom it is from

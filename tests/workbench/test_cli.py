@@ -66,6 +66,7 @@ def test_every_command_of_the_contract_is_there() -> None:
         "db": {"upgrade", "current", "backup", "restore"},
         "workflow": {"add", "list", "show", "check"},
         "people": {"list", "grant", "revoke"},
+        "token": {"create", "list", "revoke"},
     }
 
 

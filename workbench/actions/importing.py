@@ -268,7 +268,7 @@ def count_set_aside(database: Database, *, person_id: int, workflow_key: str) ->
 
 
 @dataclass(frozen=True)
-class _Incoming:
+class Incoming:
     """Rows on their way in, from a file or from what was set aside."""
 
     kind: Kind
@@ -283,13 +283,14 @@ class _Incoming:
     sheet: Sheet | None = None  #: the whole file; None for rows that were set aside before
     #: Rows that stay set aside whatever the checks say, as ``Findings.rows``.
     unresolved: pd.DataFrame | None = None
+    token_id: int | None = None  #: of the program that sent them
 
 
-def _incoming(kind: Kind, name: str, sheet: Sheet, matches: Sequence[Match], *, file_hash: str) -> _Incoming:
+def _incoming(kind: Kind, name: str, sheet: Sheet, matches: Sequence[Match], *, file_hash: str) -> Incoming:
     texts = pd.DataFrame(
         {match.column: sheet.cells[sheet.headers.index(match.header)] for match in matches}, index=sheet.cells.index
     )
-    return _Incoming(
+    return Incoming(
         kind=kind,
         name=name,
         file_hash=file_hash,
@@ -305,7 +306,7 @@ def _brought_in(
     database: Database,
     person_id: int,
     workflow: Workflow,
-    incoming: _Incoming,
+    incoming: Incoming,
     sheet: Sheet,
     matches: tuple[Match, ...],
     *,
@@ -323,16 +324,21 @@ def _brought_in(
 
 
 @dataclass(frozen=True)
-class _Outcome:
+class Outcome:
     summary: ImportSummary
     aside: pd.DataFrame
 
 
-def _rehearse(database: Database, person_id: int, workflow: Workflow, incoming: _Incoming) -> _Outcome:
-    checked = _checked(workflow, incoming)
+def _rehearse(database: Database, person_id: int, workflow: Workflow, incoming: Incoming) -> Outcome:
+    checked = checked_rows(workflow, incoming)
     with database.reading() as session:
         people.principal(session, person_id).require(Task.IMPORT, workflow.id)
-        matched = matching.match(session, workflow, incoming.kind, checked.good)
+        return rehearse(session, workflow, incoming, checked)
+
+
+def rehearse(session: Session, workflow: Workflow, incoming: Incoming, checked: Checked) -> Outcome:
+    """What ``bring_in`` would do, without doing it."""
+    matched = matching.match(session, workflow, incoming.kind, checked.good)
     return _told(workflow, incoming, checked, matched, batch=None)
 
 
@@ -340,45 +346,62 @@ def _perform(
     database: Database,
     person_id: int,
     workflow: Workflow,
-    incoming: _Incoming,
+    incoming: Incoming,
     progress: Progress,
     *,
     retried: bool = False,
-) -> _Outcome:
-    checked = _checked(workflow, incoming)
+) -> Outcome:
+    checked = checked_rows(workflow, incoming)
     doors.check()
     with database.writing() as session:
         people.principal(session, person_id).require(Task.IMPORT, workflow.id)
-        workflows.lock(session, workflow.id)
-        if workflows.by_id(session, workflow.id).policy_version != workflow.policy_version:
-            raise PolicyChanged(f"The policy of {workflow.title} changed while the file was read. Import it again.")
-        now = database_now(session)
-        matched = matching.match(session, workflow, incoming.kind, checked.good)
-        told = _told(workflow, incoming, checked, matched, batch=None)
-        batch = imports.record(
-            session,
-            workflow.id,
-            incoming.kind,
-            file_name=incoming.name,
-            file_hash=incoming.file_hash,
-            counts=told.summary.counts,
-            mapping=incoming.mapping,
-            person_id=person_id,
-        )
-        written = matching.write(
-            session, workflow, incoming.kind, matched.rows, import_id=batch, now=now, progress=_while_open(progress)
-        )
-        if incoming.sheet is not None and incoming.kind is Kind.FORECASTS:
-            _keep_shape(session, batch, incoming.sheet, matched)
-        if retried:
-            _settle(session, incoming, told.aside, person_id=person_id)
-        else:
-            imports.set_aside(session, workflow.id, incoming.kind, batch, told.aside.drop(columns="row"))
-        _record(session, person_id, workflow, told.summary.counts, batch, written)
-        if written.feed_is_back:
-            audit.record(session, "feed.back", actor_id=person_id, workflow_id=workflow.id, details={"batch": batch})
-        notifications.tell_who_sent_back(session, workflow.id, written.returned, by=person_id)
-        notifications.tell_of_stale(session, workflow.id, written.stale, by=person_id)
+        return bring_in(session, person_id, workflow, incoming, checked, progress=progress, retried=retried)
+
+
+def bring_in(
+    session: Session,
+    person_id: int,
+    workflow: Workflow,
+    incoming: Incoming,
+    checked: Checked,
+    *,
+    progress: Progress | None = None,
+    retried: bool = False,
+) -> Outcome:
+    """Write checked rows, as one import, in the transaction of whoever has asked whether this person may.
+
+    Raises:
+        PolicyChanged: the rows were checked by a policy that is no longer in force.
+    """
+    workflows.lock(session, workflow.id)
+    if workflows.by_id(session, workflow.id).policy_version != workflow.policy_version:
+        raise PolicyChanged(f"The policy of {workflow.title} changed while the file was read. Import it again.")
+    now = database_now(session)
+    matched = matching.match(session, workflow, incoming.kind, checked.good)
+    told = _told(workflow, incoming, checked, matched, batch=None)
+    batch = imports.record(
+        session,
+        workflow.id,
+        incoming.kind,
+        file_name=incoming.name,
+        file_hash=incoming.file_hash,
+        counts=told.summary.counts,
+        mapping=incoming.mapping,
+        person_id=person_id,
+    )
+    noted = _while_open(progress or _silent)
+    written = matching.write(session, workflow, incoming.kind, matched.rows, import_id=batch, now=now, progress=noted)
+    if incoming.sheet is not None and incoming.kind is Kind.FORECASTS:
+        _keep_shape(session, batch, incoming.sheet, matched)
+    if retried:
+        _settle(session, incoming, told.aside, person_id=person_id)
+    else:
+        imports.set_aside(session, workflow.id, incoming.kind, batch, told.aside.drop(columns="row"))
+    _record(session, person_id, workflow, incoming, told.summary.counts, batch, written)
+    if written.feed_is_back:
+        audit.record(session, "feed.back", actor_id=person_id, workflow_id=workflow.id, details={"batch": batch})
+    notifications.tell_who_sent_back(session, workflow.id, written.returned, by=person_id)
+    notifications.tell_of_stale(session, workflow.id, written.stale, by=person_id)
     after, stale = written.after_decision, len(written.stale)
     return replace(told, summary=replace(told.summary, batch=batch, after_decision=after, stale=stale))
 
@@ -388,16 +411,15 @@ def _keep_shape(session: Session, batch: int, sheet: Sheet, matched: Matched) ->
     import_shapes.keep(session, batch, sheet.headers, sheet.delimiter, sheet.cells, matched.rows)
 
 
-def _checked(workflow: Workflow, incoming: _Incoming) -> Checked:
+def checked_rows(workflow: Workflow, incoming: Incoming) -> Checked:
+    """The rows that can be trusted by themselves, and the others."""
     texts = incoming.texts
     if incoming.unresolved is not None:
         texts = texts.drop(index=incoming.unresolved["row"].tolist())
     return check_rows(texts, incoming.kind, workflow.policy, misshapen=incoming.misshapen)
 
 
-def _told(
-    workflow: Workflow, incoming: _Incoming, checked: Checked, matched: Matched, *, batch: int | None
-) -> _Outcome:
+def _told(workflow: Workflow, incoming: Incoming, checked: Checked, matched: Matched, *, batch: int | None) -> Outcome:
     pieces = [checked.aside, matched.aside]
     if incoming.unresolved is not None:
         pieces.append(incoming.unresolved)
@@ -422,7 +444,7 @@ def _told(
     read = _cells(incoming.texts.loc[labels])
     cells = [{**row, **incoming.left_over.get(label, {})} for label, row in zip(labels, read, strict=True)]
     aside["cells"] = pd.Series(cells, index=aside.index, dtype=object)
-    return _Outcome(summary, aside[["row", "row_number", "column", "code", "sentence", "cells"]])
+    return Outcome(summary, aside[["row", "row_number", "column", "code", "sentence", "cells"]])
 
 
 def _cells(texts: pd.DataFrame) -> list[dict[str, str]]:
@@ -439,7 +461,7 @@ def _storable(text: str) -> str:
     return text.replace("\x00", "␀")
 
 
-def _settle(session: Session, incoming: _Incoming, aside: pd.DataFrame, *, person_id: int) -> None:
+def _settle(session: Session, incoming: Incoming, aside: pd.DataFrame, *, person_id: int) -> None:
     """After a retry: the rows that went in are fixed, the others say what is wrong with them now."""
     failed = set(aside["row"].tolist())
     fixed = [row for row in incoming.texts.index.tolist() if row not in failed]
@@ -448,7 +470,15 @@ def _settle(session: Session, incoming: _Incoming, aside: pd.DataFrame, *, perso
     imports.explain_again(session, again)
 
 
-def _record(session: Session, person_id: int, workflow: Workflow, counts: Counts, batch: int, written: Written) -> None:
+def _record(
+    session: Session,
+    person_id: int,
+    workflow: Workflow,
+    incoming: Incoming,
+    counts: Counts,
+    batch: int,
+    written: Written,
+) -> None:
     details = {
         "batch": batch,
         **{name: getattr(counts, name) for name in ("rows", "accepted", "unchanged", "updated", "set_aside")},
@@ -456,6 +486,8 @@ def _record(session: Session, person_id: int, workflow: Workflow, counts: Counts
         "after_decision": list(written.after_decision),
         "stale_items": [stale.item_id for stale in written.stale],
     }
+    if incoming.token_id is not None:
+        details["token"] = incoming.token_id
     audit.record(session, "import", actor_id=person_id, workflow_id=workflow.id, details=details)
 
 
@@ -482,7 +514,7 @@ def _rows_of_one_kind(session: Session, ids: Collection[int]) -> tuple[Workflow,
     return workflows.by_id(session, found[0][0]), [row for _, row in found]
 
 
-def _corrected(rows: list[SetAside], fixes: Mapping[int, Mapping[str, str]]) -> _Incoming:
+def _corrected(rows: list[SetAside], fixes: Mapping[int, Mapping[str, str]]) -> Incoming:
     """The rows with their fixes, labelled by the id of the set-aside row."""
     ids = pd.Index([row.id for row in rows], name="row")
     cells = [{**row.cells, **fixes[row.id]} for row in rows]
@@ -499,7 +531,7 @@ def _corrected(rows: list[SetAside], fixes: Mapping[int, Mapping[str, str]]) -> 
     unresolved = pd.DataFrame(
         [(row.id, row.column, row.code, row.sentence) for row in same], columns=["row", "column", "code", "sentence"]
     )
-    return _Incoming(
+    return Incoming(
         kind=rows[0].kind,
         name="rows set aside",
         file_hash=hashlib.sha256(repr(sorted(fixes.items())).encode()).hexdigest(),

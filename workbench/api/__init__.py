@@ -1,0 +1,1 @@
+"""The HTTP interface: ``/api/v1``, another face on the same actions, for programs that show a token."""
