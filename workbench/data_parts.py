@@ -16,7 +16,8 @@ from review_queue.roles import Principal
 from storage.imports import SetAside
 from storage.workflows import Workflow
 from workbench.actions import importing
-from workbench.actions.importing import LEFT_OVER, FileLook, ImportSummary
+from workbench.actions.arriving import LEFT_OVER
+from workbench.actions.importing import FileLook, ImportSummary
 from workbench.parts import time_column
 from workbench.session import database
 

@@ -12,6 +12,7 @@ from storage.engine import Database
 from tests.builders import a_person, a_workflow, bring_in
 from workbench import data_parts
 from workbench.actions import importing
+from workbench.actions.arriving import LEFT_OVER
 from workbench.settings import settings
 
 FILE = b"series,period,ai_forecast,mood\na,2026-12,1,**bold**\nb,2026-12,x,ok\n"
@@ -94,7 +95,7 @@ def test_somebody_without_the_role_sees_the_lists_and_no_upload(opened):
 def test_a_file_that_cannot_be_read_says_why(opened):
     at = opened(Role.DIRECTOR)
 
-    at.file_uploader(key="data-file").set_value([("new.csv", b"\xff\xfe", "text/csv")]).run()
+    at.file_uploader(key="data-file").set_value([("new.csv", b"a,b\n\xff,1\n", "text/csv")]).run()
 
     assert not at.exception
     assert "is not UTF-8 text" in said(at)
@@ -148,7 +149,7 @@ def test_a_cell_that_no_header_stands_above_is_shown_by_its_place(database):
     cells = [data_parts._cells(row, table.iloc[place]) for place, row in enumerate(rows)]
 
     assert [config["label"] for name, config in shown.items() if name not in data_parts.ASIDE_COLUMNS] == ["Cell 4"]
-    assert list(table[importing.LEFT_OVER + "4"]) == ["234", ""]
+    assert list(table[LEFT_OVER + "4"]) == ["234", ""]
     assert cells == [row.cells for row in rows]
 
 
