@@ -66,12 +66,12 @@ def find_encoding(data: bytes, chosen: str | None) -> tuple[str, Fact]:
     fault = _first_fault(data, "utf-8")
     if fault is None:
         if found := _JAPANESE_ESCAPE.search(data):
-            raise _refused(data, found.start(), "UNREADABLE_TEXT", "is in ISO-2022-JP. Save it as CSV UTF-8.")
+            raise _refused(data, found.start() + 1, "UNREADABLE_TEXT", "is in ISO-2022-JP. Save it as CSV UTF-8.")
         is_ascii = data.isascii()
         return "utf-8", Fact("encoding", "UTF-8", "plain ASCII" if is_ascii else "every byte is valid UTF-8")
     if b"\x00" in data[:SAMPLE]:
         raise _refused(
-            data, data.index(b"\x00"), "NOT_TEXT", "is not a text file: it holds zero bytes. Save it as CSV."
+            data, data.index(b"\x00") + 1, "NOT_TEXT", "is not a text file: it holds zero bytes. Save it as CSV."
         )
     return _western(data, fault)
 

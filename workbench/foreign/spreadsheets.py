@@ -262,8 +262,9 @@ def _found_in(data: bytes, said: _Workbook) -> Cells:
 
 
 def _may_hold_any(part: Any, said: _Workbook) -> bool:
+    """Whether there is a formula, an error, a long number, a number with zeros in front, or any declaration."""
     styles = "".join(rf"|\ss=[\"']{style}[\"']" for style in said.padded)
-    wanted = re.compile(rf"<(?:\w+:)?f[\s/>]|\st=[\"']e[\"']|<(?:\w+:)?v[^>]*>\s*-?\d{{16}}{styles}".encode())
+    wanted = re.compile(rf"<!|<(?:\w+:)?f[\s/>]|\st=[\"']e[\"']|<(?:\w+:)?v[^>]*>\s*-?\d{{16}}{styles}".encode())
     before = b""
     while piece := part.read(_PIECE):
         if wanted.search(before + piece):
