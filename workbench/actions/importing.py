@@ -42,6 +42,15 @@ class RowsNotOpen(ReviewError):
     code = "ROWS_NOT_OPEN"
 
 
+class ImportCancelled(ReviewError):
+    """Somebody stopped an import that was under way."""
+
+    code = "IMPORT_CANCELLED"
+
+    def __init__(self) -> None:
+        super().__init__("The import was cancelled.")
+
+
 class PolicyChanged(ReviewError):
     """The workflow's policy changed while the file was being read."""
 
