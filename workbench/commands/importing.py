@@ -165,7 +165,7 @@ def _choices(sheet: str | None, encoding: str | None, delimiter: str | None, dec
     for option, said, known in (
         ("--encoding", encoding and encoding.lower(), encodings),
         ("--delimiter", delimiter, delimiters),
-        ("--decimal", decimal, Mark),
+        ("--decimal", decimal, [*Mark]),
     ):
         if said and said not in known:
             typer.echo(f"{option} is one of {', '.join(known)}, not {said!r}.", err=True)
