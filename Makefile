@@ -10,7 +10,7 @@ ARGS ?=
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test tests check lint types format migration requirements pictures api crash states long defects bench-import bench-click bench-analytics bench-queue clean
+.PHONY: help run test tests check lint types format migration requirements pictures api corpus crash states long defects bench-import bench-click bench-analytics bench-queue clean
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -64,6 +64,11 @@ long: $(VENV)/installed-dev ## Run the tests that take too long for every commit
 api: $(VENV)/installed-dev ## Ask the HTTP interface what nobody would, long: make api N=500
 	@API_EXAMPLES=$(N) $(PYTHON) -m pytest -n auto --dist worksteal tests/workbench/api/test_schemathesis.py
 api: N ?= 500
+
+corpus: $(VENV)/installed-dev ## Read the corpus of hostile and odd files, and kill imports: make corpus KILLS=100
+	@$(PYTHON) -W ignore -m tests.corpus.run
+	@IMPORT_KILLS=$(KILLS) $(PYTHON) -m pytest tests/corpus tests/workbench/test_killed_imports.py -m "long or not long"
+corpus: KILLS ?= 100
 
 defects: $(VENV)/installed-dev ## Break the product on purpose, and see each defect caught
 	@$(PYTHON) -m tests.crash.defects

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from review_queue.roles import Task
-from workbench import data_parts, export_parts, token_parts
+from workbench import aside_parts, data_parts, export_parts, token_parts
 from workbench.session import choose_workflow, require_user
 
 user = require_user()
@@ -20,7 +20,7 @@ if may_import:
 else:
     st.info("You can see what came in, but not bring data in. Ask an administrator for the role that can.")
 
-data_parts.rows_to_fix(user, workflow, may_import=may_import)
+aside_parts.rows_to_fix(user, workflow, may_import=may_import)
 data_parts.past_imports(user, workflow)
 export_parts.past_pulls(user, workflow)
 if user.may(Task.EXPORT, workflow.id):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -23,6 +24,7 @@ Flags = NDArray[np.bool_]
 _NUMBER = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _NOT_FINITE = r"(?i)^[+-]?(nan|inf|infinity|#n/?a)$"
 _TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]{1,9})?)?(Z|[+-][0-9]{2}:?[0-9]{2})?)?$"
+_TOO_FINE = r"[.,][0-9]{6}[0-9]*[1-9][0-9]*(Z|[+-][0-9]{2}:?[0-9]{2})?$"
 _HAS_ZONE = r"(Z|[T ].*[+-][0-9]{2}:?[0-9]{2})$"
 #: What a spreadsheet would run, also in the full-width forms of its signs.
 _FORMULA = r"^[=+\-@＝＋－＠]"
@@ -79,10 +81,12 @@ def numbers(texts: pd.Series) -> Reading:
     numeric = pc.if_else(pa.array(is_number), pa.array(texts, type=pa.string()), pa.scalar(None, pa.string()))
     values = pd.Series(pc.cast(numeric, pa.float64()).to_numpy(zero_copy_only=False), index=texts.index)
     too_large = np.isinf(values.to_numpy())
+    inexact = _loses_digits(texts, values)
     is_text = (texts != "").to_numpy() & ~is_number
     not_finite = is_text & _matches(texts, _NOT_FINITE)
     formula = is_text & ~not_finite & _matches(texts, _FORMULA)
-    return values.mask(too_large), [
+    return values.mask(too_large | inexact), [
+        Problem(inexact, "TOO_MANY_DIGITS", "{text} has more digits than are kept of a number. Round it."),
         Problem(not_finite, "NOT_FINITE", "{text} is not a number. Leave the cell empty if unknown."),
         Problem(too_large, "NOT_FINITE", "{text} is too large for a number. Correct it."),
         Problem(formula, "FORMULA", "{text} is a formula. Put in its result as a number."),
@@ -92,6 +96,16 @@ def numbers(texts: pd.Series) -> Reading:
             "{text} is not a number. Write it like 1234.5, or leave the cell empty if unknown.",
         ),
     ]
+
+
+def _loses_digits(texts: pd.Series, values: pd.Series) -> Flags:
+    """Whole numbers beyond 2^53 of which not every digit would be kept."""
+    lost = (values.abs() >= 2**53).to_numpy() & np.isfinite(values.to_numpy()) & _matches(texts, "[0-9]{16}")
+    for place in np.flatnonzero(lost).tolist():
+        kept = float(values.iloc[place])
+        lost[place] = Decimal(texts.iloc[place]) not in (Decimal(kept), Decimal(repr(kept)))
+    found: Flags = lost
+    return found
 
 
 def shares(texts: pd.Series) -> Reading:
@@ -160,7 +174,8 @@ def times(texts: pd.Series, zone: ZoneInfo) -> Reading:
     written = _matches(texts, _TIME)
     # By the year as it is written: at the ends of the calendar a zone cannot even be applied.
     is_far = written & ~texts.str[:4].between(str(FIRST_YEAR), str(LAST_YEAR)).to_numpy(dtype=bool)
-    written &= ~is_far
+    is_fine = written & ~is_far & _matches(texts, _TOO_FINE)
+    written &= ~is_far & ~is_fine
     has_zone = written & _matches(texts, _HAS_ZONE)
     instants = pd.Series(pd.NaT, index=texts.index, dtype="datetime64[us, UTC]")
     instants[has_zone] = _parsed(texts[has_zone], utc=True)
@@ -168,9 +183,10 @@ def times(texts: pd.Series, zone: ZoneInfo) -> Reading:
     first = np.ones(len(naive), dtype=bool)
     local = naive.dt.tz_localize(zone, ambiguous=first, nonexistent="shift_forward")
     instants[written & ~has_zone] = local.dt.tz_convert("UTC")
-    wrong = (instants.isna() & (texts != "")).to_numpy() & ~is_far
+    wrong = (instants.isna() & (texts != "")).to_numpy() & ~is_far & ~is_fine
     return instants, [
         Problem(is_far, "OUT_OF_RANGE", f"{_FAR} Leave the cell empty if unknown."),
+        Problem(is_fine, "TOO_FINE", "{text} is finer than a microsecond, which is all that is kept. Round it."),
         Problem(
             wrong,
             "NOT_A_DATE",

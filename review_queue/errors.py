@@ -192,9 +192,22 @@ class NotAllowed(ReviewError):
 
 
 class FileRefused(ReviewError):
-    """A file that cannot be read at all. Nothing was imported."""
+    """A file that cannot be read at all. Nothing was imported.
+
+    Args:
+        sentence: what is wrong with it, and what to do.
+        code: the kind of fault, for programs.
+        row: where the fault shows, as a spreadsheet counts; None where it is no row's.
+        column: its header or place in the row; None where it is no column's.
+    """
 
     code = "FILE_REFUSED"
+
+    def __init__(
+        self, sentence: str, *, code: str = "FILE_REFUSED", row: int | None = None, column: str | None = None
+    ) -> None:
+        super().__init__(sentence)
+        self.code, self.row, self.column = code, row, column
 
 
 class WorkflowInvalid(ReviewError):

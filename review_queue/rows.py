@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -80,8 +81,22 @@ class Checked:
     aside: pd.DataFrame  #: as ``Findings.rows``
 
 
+class Doubted(NamedTuple):
+    """A cell that whoever read the file does not trust, whatever its text."""
+
+    row: int  #: label
+    column: str
+    code: str
+    sentence: str  #: completes "COLUMN …"; ``{text}`` stands for the cell's text
+
+
 def check_rows(
-    texts: pd.DataFrame, kind: Kind, policy: Policy, *, misshapen: Mapping[int, int] | None = None
+    texts: pd.DataFrame,
+    kind: Kind,
+    policy: Policy,
+    *,
+    misshapen: Mapping[int, int] | None = None,
+    doubts: Sequence[Doubted] = (),
 ) -> Checked:
     """Read every cell by its column's type, and set aside each row that cannot be trusted by itself.
 
@@ -89,11 +104,13 @@ def check_rows(
         texts: one column of text for each canonical column that the file has (and each attribute of a review);
             the index labels the rows. An empty cell is unknown.
         misshapen: row label → number of its cells, where that is not the header's.
+        doubts: cells that set their rows aside before any check.
         policy: for its levels, scope, unit, currency and zone; a time without a zone is read in the policy's.
     """
     texts = texts.apply(read.trimmed) if len(texts.columns) else texts
     findings = Findings(texts.index)
     _check_shape(findings, misshapen or {})
+    _note_doubts(findings, texts, doubts)
     columns = {column.name: column for column in columns_of(kind, policy.segments)}
     good: dict[str, pd.Series] = {name: _empty(column, texts.index) for name, column in columns.items()}
     others: dict[str, pd.Series] = {}
@@ -250,6 +267,14 @@ def _check_shape(findings: Findings, misshapen: Mapping[int, int]) -> None:
             f"The row has {count} cells, which is not what the header has: look for a missing or extra separator. "
             "Put each value into its column and empty the cells left over, or correct the file and import it again.",
         )  # fmt: skip
+
+
+def _note_doubts(findings: Findings, texts: pd.DataFrame, doubts: Sequence[Doubted]) -> None:
+    alike: dict[tuple[str, str, str], list[int]] = {}
+    for row, *what in doubts:
+        alike.setdefault((what[0], what[1], what[2]), []).append(row)
+    for (column, code, sentence), rows in alike.items():
+        findings.add(findings.index.isin(rows), column, code, sentence, texts[column])
 
 
 def _paths(frame: pd.DataFrame, policy: Policy, findings: Findings) -> pd.Series:

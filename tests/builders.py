@@ -12,6 +12,7 @@ from storage.engine import Database
 from storage.workflows import Workflow
 from workbench.actions import importing, reviewing
 from workbench.actions.reviewing import Desk
+from workbench.foreign.reading import read_here
 
 BECAUSE = Reason("CUST_RISK", text="They lost their budget.")
 
@@ -37,11 +38,18 @@ def a_workflow(database: Database, **policy: object) -> Workflow:
 
 
 def bring_in(database: Database, workflow: Workflow, rows: str, *, kind: str = "forecasts"):
-    """Import CSV text as the workflow's owner."""
+    """Import CSV text as the workflow's owner; it is our own, so that no other process need read it."""
     with database.reading() as session:
         owner = people.find(session, "test", "owner")
-    return importing.import_file(
-        database, person_id=owner, workflow_key=workflow.key, kind=kind, name=f"{kind}.csv", content=rows.encode()
+    name, content = f"{kind}.csv", rows.encode()
+    return importing.import_sheet(
+        database,
+        person_id=owner,
+        workflow_key=workflow.key,
+        kind=kind,
+        name=name,
+        content=content,
+        sheet=read_here(name, content),
     )
 
 

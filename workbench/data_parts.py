@@ -1,22 +1,26 @@
-"""The pieces of the Data page: choosing a file, saying which column is which, rows to fix, past imports."""
+"""The pieces of the Data page: choosing a file, how it is read, which column is which, the import, past imports."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from threading import Event
 
 import pandas as pd
 import streamlit as st
 
-from review_queue.columns import Kind, columns_of
+from review_queue.columns import Kind
+from review_queue.decimals import Mark
 from review_queue.errors import ReviewError
 from review_queue.roles import Principal
-from storage.imports import SetAside
 from storage.workflows import Workflow
 from workbench.actions import importing
-from workbench.actions.importing import LEFT_OVER, FileLook, ImportSummary
+from workbench.actions.importing import FileLook, ImportSummary
+from workbench.foreign.facts import Choices
+from workbench.foreign.opening import CSV, ENDINGS
+from workbench.foreign.sniffing import DELIMITERS, ENCODINGS
 from workbench.parts import time_column
 from workbench.session import database
 
@@ -28,17 +32,13 @@ KINDS = {
     Kind.USED: "Used: the plan as it was used downstream",
     Kind.SOURCES: "Sources: what other systems say",
 }
-#: Columns that are not the file's: no header there can be called like them.
-CHOSEN, ROW, WRONG = "\x1fchosen", "\x1frow", "\x1fwrong"
-ASIDE_COLUMNS = {
-    CHOSEN: st.column_config.CheckboxColumn("Chosen"),
-    ROW: st.column_config.NumberColumn("Row", format="%d"),
-    WRONG: st.column_config.TextColumn("What is wrong"),
-}
 COUNTS = ("rows", "accepted", "unchanged", "updated", "set_aside")
 NOT_THERE = "—"
-REDRAWN_AFTER = 0.2  #: seconds between two looks at how far an import is
-DONE = "data-done"  #: where a summary waits for the run after the one that made it
+UPLOADED = [*(ending.removeprefix(".") for ending in ENDINGS), "gz"]
+TEXT_FILES = tuple(ending for ending, kind in ENDINGS.items() if kind == CSV)
+REDRAWN_AFTER = 0.5  #: seconds between two looks at how far an import is
+AT_ONCE = 1.5  #: seconds that an import may take before it gets a panel of its own
+RUNNING = "data-running"  #: where the import stays that is under way
 LOOK = "data-look"  #: where the look into a file stays from run to run, with what it is of
 
 
@@ -54,29 +54,82 @@ class Upload:
     content: bytes
 
 
+@dataclass
+class Running:
+    """An import, or a rehearsal of one, in a thread of its own."""
+
+    name: str
+    is_rehearsal: bool
+    stop: Event = field(default_factory=Event)
+    done: int = 0
+    total: int = 0
+    future: Future[ImportSummary] | None = None
+
+    def note(self, done: int, total: int) -> None:
+        """How far it is; called from its thread."""
+        if self.stop.is_set():
+            raise importing.ImportCancelled
+        self.done, self.total = done, total
+
+    @property
+    def told(self) -> tuple[float, str]:
+        if not self.total:
+            return 0.0, f"Reading {self.name}"
+        return self.done / self.total, f"Writing: {self.done:,} of {self.total:,}"
+
+
 def bring_in(user: Principal, workflow: Workflow) -> None:
-    """Choose a file, say which column is which, then check or import it."""
+    """Choose a file, say how it is read and which column is which, then check or import it."""
     st.subheader("Bring a file in")
     upload = choose_file()
-    mapping = choose_columns(user, workflow, upload) if upload else None
-    if upload and mapping is not None:
-        import_buttons(user, workflow, upload, mapping)
+    choices = choose_reading(upload) if upload else None
+    mapping = choose_columns(user, workflow, upload, choices) if upload and choices else None
+    if upload and choices and mapping is not None:
+        import_buttons(user, workflow, upload, choices, mapping)
+    show_running()
 
 
 def choose_file() -> Upload | None:
     """What is in the file, and the file."""
     kind = st.selectbox("What one row is", list(KINDS), format_func=KINDS.__getitem__, key="data-kind")
-    file = st.file_uploader("CSV or XLSX file", type=["csv", "tsv", "txt", "xlsx"], key="data-file")
+    file = st.file_uploader(
+        "CSV, XLSX, Parquet or JSON Lines file, or one packed with gzip", type=UPLOADED, key="data-file"
+    )
     return None if file is None else Upload(kind, file.name, file.getvalue())
 
 
-def choose_columns(user: Principal, workflow: Workflow, upload: Upload) -> dict[str, str] | None:
-    """Which header fills which column, guessed with its grounds and editable; None when the file cannot be read."""
+def choose_reading(upload: Upload) -> Choices:
+    """How the file is read; what is not chosen is found out."""
+    key = f"data-{{}}-{upload.name}"
+    sheet = st.session_state.get(key.format("sheet"))
+    if not upload.name.lower().removesuffix(".gz").endswith(TEXT_FILES):
+        return Choices(sheet=sheet)
+    with st.expander("How the file is read"):
+        encoding = st.selectbox("Encoding", [None, *ENCODINGS], format_func=_or_found, key=key.format("encoding"))
+        delimiter = st.selectbox(
+            "Delimiter",
+            [None, *DELIMITERS],
+            format_func=lambda mark: _or_found(DELIMITERS.get(mark)),
+            key=key.format("delimiter"),
+        )
+        decimal = st.selectbox("Decimal sign", [None, *Mark], format_func=_or_found, key=key.format("decimal"))
+    return Choices(encoding=encoding, delimiter=delimiter, decimal=decimal)
+
+
+def choose_columns(user: Principal, workflow: Workflow, upload: Upload, choices: Choices) -> dict[str, str] | None:
+    """What was found in the file, and which header fills which column, guessed with its grounds and editable.
+
+    None when the file cannot be read.
+    """
     try:
-        look = _look(user, workflow, upload)
+        look = _look(user, workflow, upload, choices)
     except ReviewError as refusal:
-        _refused(refusal)
+        refused(refusal)
         return None
+    if len(look.sheets) > 1:
+        first = look.sheets.index(next(fact.value for fact in look.facts if fact.name == "sheet"))
+        st.selectbox("Sheet", look.sheets, index=first, key=f"data-sheet-{upload.name}")
+    show_look(look)
     st.caption("Which column of the file is which. Correct the guesses here; they are kept for the next file.")
     edited = st.data_editor(
         _guesses(look),
@@ -89,29 +142,85 @@ def choose_columns(user: Principal, workflow: Workflow, upload: Upload) -> dict[
             ),
             "grounds": "Why",
         },
-        key=f"data-mapping-{workflow.key}-{upload.kind}-{upload.name}",
+        key=f"data-mapping-{workflow.key}-{upload.kind}-{upload.name}-{choices}",
     )
     return _mapping(look, edited)
 
 
-def import_buttons(user: Principal, workflow: Workflow, upload: Upload, mapping: Mapping[str, str]) -> None:
-    """*Check* tells what would happen; *Import* does it, with a bar."""
+def show_look(look: FileLook) -> None:
+    """How the file was read, why so, and its first rows."""
+    for fact in look.facts:
+        st.text(f"{fact.name.capitalize()}: {fact.value} ({fact.grounds}).")
+    st.text(f"{look.rows:,} rows; the first {len(look.first)} as they are read:")
+    places = [f"{place + 1}" for place in range(len(look.headers))]
+    shown = look.first.set_axis(places, axis=1).reset_index()
+    titles = {place: header or f"(column {place})" for place, header in zip(places, look.headers, strict=True)}
+    st.dataframe(shown, hide_index=True, column_config={"row": "Row", **titles}, alt="The first rows of the file")
+
+
+def import_buttons(
+    user: Principal, workflow: Workflow, upload: Upload, choices: Choices, mapping: Mapping[str, str]
+) -> None:
+    """*Check* tells what would happen; *Import* does it. One at a time."""
+    is_busy = _is_busy()
     check, bring = st.columns(2)
-    checked = check.button("Check", key="data-check", width="stretch")
-    wanted = bring.button("Import", key="data-import", type="primary", width="stretch")
-    if not (checked or wanted):
+    checked = check.button("Check", key="data-check", width="stretch", disabled=is_busy)
+    wanted = bring.button("Import", key="data-import", type="primary", width="stretch", disabled=is_busy)
+    if not (checked or wanted) or is_busy:
         return
-    bar = st.progress(0.0, text="Reading the file")
+    running = Running(upload.name, is_rehearsal=checked)
+    running.future = _IMPORTS.submit(
+        importing.import_file,
+        database(),
+        person_id=user.person_id,
+        workflow_key=workflow.key,
+        kind=upload.kind,
+        name=upload.name,
+        content=upload.content,
+        choices=choices,
+        mapping=mapping,
+        dry_run=checked,
+        progress=running.note,
+    )
+    st.session_state[RUNNING] = running
+    with st.spinner("Reading the file"):
+        wait([running.future], timeout=AT_ONCE)
+
+
+def _is_busy() -> bool:
+    running: Running | None = st.session_state.get(RUNNING)
+    return running is not None and running.future is not None and not running.future.done()
+
+
+def show_running() -> None:
+    """How far an import is, with *Cancel*; and what came of it, once it has ended."""
+    running: Running | None = st.session_state.get(RUNNING)
+    if running is None or running.future is None:
+        return
+    if not running.future.done():
+        _progress(running)
+        return
+    del st.session_state[RUNNING]
     try:
-        summary = _import(user, workflow, upload, mapping, dry_run=checked, show=bar.progress)
+        summary = running.future.result()
     except ReviewError as refusal:
-        _refused(refusal)
-    else:
-        show_summary(summary)
-        if wanted:
-            st.session_state.pop(LOOK, None)  # the columns that were confirmed are what the next look goes by
-    finally:
-        bar.empty()
+        refused(refusal)
+        return
+    show_summary(summary)
+    if not running.is_rehearsal:
+        st.session_state.pop(LOOK, None)  # the columns that were confirmed are what the next look goes by
+
+
+@st.fragment(run_every=REDRAWN_AFTER)
+def _progress(running: Running) -> None:
+    if running.future is not None and running.future.done():
+        st.rerun()
+    share, said = running.told
+    st.progress(share, text=said)
+    if st.button("Cancel", key="data-cancel", disabled=running.stop.is_set()):
+        running.stop.set()
+    if running.stop.is_set():
+        st.caption("Cancelling. What was written is being undone.")
 
 
 def show_summary(summary: ImportSummary) -> None:
@@ -122,39 +231,14 @@ def show_summary(summary: ImportSummary) -> None:
         st.text(sentence)
     if summary.left_out:
         st.text(f"Not taken in: {', '.join(summary.left_out)}.")
+    for fact in summary.facts:
+        st.text(f"{fact.name.capitalize()}: {fact.value} ({fact.grounds}).")
+    if summary.counts.reasons:
+        told = ", ".join(f"{count:,} × {code}" for code, count in summary.counts.reasons.items())
+        st.text(f"Set aside: {told}.")
     if summary.aside:
         shown = pd.DataFrame([(row.row, row.column, row.code, row.sentence) for row in summary.aside])
         st.dataframe(shown.set_axis(["Row", "Column", "Code", "What is wrong"], axis=1), hide_index=True)
-
-
-def rows_to_fix(user: Principal, workflow: Workflow, *, may_import: bool) -> None:
-    """Rows set aside, to be corrected in place and retried, or dismissed."""
-    st.subheader("Set aside")
-    _show_done()
-    whose = {"person_id": user.person_id, "workflow_key": workflow.key}
-    rows = importing.list_set_aside(database(), **whose)
-    if not rows:
-        st.caption("Nothing is set aside. Rows that an import cannot trust wait here for a correction.")
-        return
-    if more := importing.count_set_aside(database(), **whose) - len(rows):
-        st.info(f"{more:,} more wait behind the {len(rows):,} rows here. They move up as these are fixed or dismissed.")
-    kinds = sorted({row.kind for row in rows}, key=list(Kind).index)
-    kind = st.segmented_control("Kind", kinds, default=kinds[0], required=True, key="data-aside-kind")
-    those = [row for row in rows if row.kind == kind]
-    if not may_import:
-        shown = _aside_table(those).drop(columns=CHOSEN)
-        st.dataframe(shown, hide_index=True, column_config=_aside_columns(shown), alt="Rows set aside")
-        return
-    st.caption("Correct cells in place and retry those rows, or tick rows to retry them as they are or dismiss them.")
-    table = _aside_table(those)
-    edited = st.data_editor(
-        table,
-        hide_index=True,
-        disabled=[ROW, WRONG],
-        column_config=_aside_columns(table),
-        key=f"data-aside-{workflow.key}-{kind}-{those[-1].id}-{len(those)}",
-    )
-    _fix_buttons(user, those, edited)
 
 
 def past_imports(user: Principal, workflow: Workflow) -> None:
@@ -172,10 +256,10 @@ def past_imports(user: Principal, workflow: Workflow) -> None:
     )
 
 
-def _look(user: Principal, workflow: Workflow, upload: Upload) -> FileLook:
+def _look(user: Principal, workflow: Workflow, upload: Upload, choices: Choices) -> FileLook:
     """What is in the file, read once and not in every run of the page."""
     file_hash = hashlib.sha256(upload.content).hexdigest()
-    of = (user.person_id, workflow.key, workflow.policy_version, upload.kind, file_hash)
+    of = (user.person_id, workflow.key, workflow.policy_version, upload.kind, upload.name, file_hash, choices)
     kept: tuple[object, FileLook] | None = st.session_state.get(LOOK)
     if kept is not None and kept[0] == of:
         return kept[1]
@@ -186,41 +270,14 @@ def _look(user: Principal, workflow: Workflow, upload: Upload) -> FileLook:
         kind=upload.kind,
         name=upload.name,
         content=upload.content,
+        choices=choices,
     )
     st.session_state[LOOK] = (of, look)
     return look
 
 
-def _import(
-    user: Principal,
-    workflow: Workflow,
-    upload: Upload,
-    mapping: Mapping[str, str],
-    *,
-    dry_run: bool,
-    show: Callable[[float, str], object],
-) -> ImportSummary:
-    """Import in a thread of its own: nothing that is drawn, and no closed browser, may interrupt its transaction."""
-    reached = [0.0]
-
-    def note(done: int, total: int) -> None:
-        reached[0] = done / total if total else 1.0
-
-    running = _IMPORTS.submit(
-        importing.import_file,
-        database(),
-        person_id=user.person_id,
-        workflow_key=workflow.key,
-        kind=upload.kind,
-        name=upload.name,
-        content=upload.content,
-        mapping=mapping,
-        dry_run=dry_run,
-        progress=note,
-    )
-    while wait([running], timeout=REDRAWN_AFTER).not_done:
-        show(reached[0], "Writing" if reached[0] else "Reading the file")
-    return running.result()
+def _or_found(name: str | None) -> str:
+    return name or "Found out"
 
 
 def _guesses(look: FileLook) -> pd.DataFrame:
@@ -237,62 +294,6 @@ def _mapping(look: FileLook, edited: pd.DataFrame) -> dict[str, str]:
     return {column: "" if header == NOT_THERE else header for column, header in chosen.items()}
 
 
-def _aside_table(rows: list[SetAside]) -> pd.DataFrame:
-    told = {CHOSEN: False, ROW: [row.row_number for row in rows], WRONG: [row.sentence for row in rows]}
-    cells = pd.DataFrame([row.cells for row in rows]).fillna("")
-    order = [column.name for column in columns_of(rows[0].kind, ()) if column.name in cells.columns]
-    others = [name for name in cells.columns if name not in order]
-    return pd.concat([pd.DataFrame(told), cells[order + others]], axis=1)
-
-
-def _aside_columns(table: pd.DataFrame) -> dict[str, object]:
-    """How the columns of the table are shown; a cell beyond the header goes by its place in the row."""
-    places = {name: name.removeprefix(LEFT_OVER) for name in table.columns if name.startswith(LEFT_OVER)}
-    return {**ASIDE_COLUMNS, **{name: st.column_config.TextColumn(f"Cell {place}") for name, place in places.items()}}
-
-
-def _fix_buttons(user: Principal, rows: list[SetAside], edited: pd.DataFrame) -> None:
-    cells = {row.id: _cells(row, edited.iloc[place]) for place, row in enumerate(rows)}
-    ticked = [row.id for place, row in enumerate(rows) if edited[CHOSEN].iloc[place]]
-    fixes = {row.id: cells[row.id] for row in rows if row.id in ticked or cells[row.id] != row.cells}
-    retry, dismiss = st.columns(2)
-    if retry.button("Retry", key="data-retry", type="primary", disabled=not fixes, width="stretch"):
-        _do(lambda: _retried(user, fixes))
-    if dismiss.button("Dismiss", key="data-dismiss", disabled=not ticked, width="stretch"):
-        _do(lambda: _dismissed(user, ticked))
-
-
-def _cells(row: SetAside, edited: pd.Series) -> dict[str, str]:
-    """The row's cells as they stand in the table; a column that only other rows have counts if it was filled."""
-    cells = edited.drop([CHOSEN, ROW, WRONG]).fillna("").astype(str)
-    return {str(name): text for name, text in cells.items() if text or name in row.cells}
-
-
-def _retried(user: Principal, fixes: Mapping[int, Mapping[str, str]]) -> str:
-    counts = importing.retry_rows(database(), person_id=user.person_id, fixes=fixes).counts
-    return f"Of {counts.rows} that you retried, {counts.rows - counts.set_aside} went in."
-
-
-def _dismissed(user: Principal, ids: list[int]) -> str:
-    return f"{importing.dismiss_rows(database(), person_id=user.person_id, row_ids=ids)} rows dismissed."
-
-
-def _do(act: Callable[[], str]) -> None:
-    """Do it, and say so on a page drawn afresh, where the rows are no longer."""
-    try:
-        st.session_state[DONE] = act()
-    except ReviewError as refusal:
-        _refused(refusal)
-        return
-    st.rerun()
-
-
-def _show_done() -> None:
-    with st.container():
-        if said := st.session_state.pop(DONE, None):
-            st.success(said)
-
-
-def _refused(refusal: ReviewError) -> None:
+def refused(refusal: ReviewError) -> None:
     st.error("Nothing was changed.")
     st.text(str(refusal))  # it may quote the file

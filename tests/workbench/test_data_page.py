@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 
 import pytest
+import xlsxwriter
+from sqlalchemy import func, select
 from streamlit.testing.v1 import AppTest
 
 from review_queue.roles import Role
 from storage.engine import Database
+from storage.tables import imports
 from tests.builders import a_person, a_workflow, bring_in
-from workbench import data_parts
+from workbench import aside_parts, data_parts
 from workbench.actions import importing
+from workbench.actions.arriving import LEFT_OVER
 from workbench.settings import settings
 
 FILE = b"series,period,ai_forecast,mood\na,2026-12,1,**bold**\nb,2026-12,x,ok\n"
@@ -23,7 +28,7 @@ def page() -> None:
 
     from review_queue.roles import Task
     from storage import people
-    from workbench import data_parts
+    from workbench import aside_parts, data_parts
     from workbench.session import choose_workflow, database
 
     with database().reading() as session:
@@ -31,11 +36,8 @@ def page() -> None:
     workflow = choose_workflow(user, key="data-workflow")
     may_import = user.may(Task.IMPORT, workflow.id)
     if may_import:
-        upload = data_parts.choose_file()
-        mapping = data_parts.choose_columns(user, workflow, upload) if upload else None
-        if upload and mapping is not None:
-            data_parts.import_buttons(user, workflow, upload, mapping)
-    data_parts.rows_to_fix(user, workflow, may_import=may_import)
+        data_parts.bring_in(user, workflow)
+    aside_parts.rows_to_fix(user, workflow, may_import=may_import)
     data_parts.past_imports(user, workflow)
 
 
@@ -44,6 +46,7 @@ def opened(database_url: str, database: Database, monkeypatch: pytest.MonkeyPatc
     """Open the page as somebody with these roles, with a workflow there."""
     monkeypatch.setenv("WORKBENCH_DATABASE_URL", database_url)
     settings.cache_clear()
+    monkeypatch.setattr(data_parts, "AT_ONCE", 60.0)  # no browser redraws the panel here
     a_workflow(database)
 
     def open_as(*roles: Role) -> AppTest:
@@ -94,7 +97,7 @@ def test_somebody_without_the_role_sees_the_lists_and_no_upload(opened):
 def test_a_file_that_cannot_be_read_says_why(opened):
     at = opened(Role.DIRECTOR)
 
-    at.file_uploader(key="data-file").set_value([("new.csv", b"\xff\xfe", "text/csv")]).run()
+    at.file_uploader(key="data-file").set_value([("new.csv", b"a,b\n\xff,1\n", "text/csv")]).run()
 
     assert not at.exception
     assert "is not UTF-8 text" in said(at)
@@ -143,12 +146,12 @@ def test_a_cell_that_no_header_stands_above_is_shown_by_its_place(database):
     bring_in(database, workflow, "series,period,ai_forecast\na,2026-12,1,234\nb,2026-12\n")
     rows = importing.list_set_aside(database, person_id=dora, workflow_key=workflow.key)
 
-    table = data_parts._aside_table(rows)
-    shown = data_parts._aside_columns(table)
-    cells = [data_parts._cells(row, table.iloc[place]) for place, row in enumerate(rows)]
+    table = aside_parts._aside_table(rows)
+    shown = aside_parts._aside_columns(table)
+    cells = [aside_parts._cells(row, table.iloc[place]) for place, row in enumerate(rows)]
 
-    assert [config["label"] for name, config in shown.items() if name not in data_parts.ASIDE_COLUMNS] == ["Cell 4"]
-    assert list(table[importing.LEFT_OVER + "4"]) == ["234", ""]
+    assert [config["label"] for name, config in shown.items() if name not in aside_parts.ASIDE_COLUMNS] == ["Cell 4"]
+    assert list(table[LEFT_OVER + "4"]) == ["234", ""]
     assert cells == [row.cells for row in rows]
 
 
@@ -161,7 +164,58 @@ def test_rows_of_different_shapes_make_one_table_to_fix(database):
         )
     rows = importing.list_set_aside(database, person_id=dora, workflow_key=workflow.key)
 
-    table = data_parts._aside_table(rows)
-    cells = [data_parts._cells(row, table.iloc[place]) for place, row in enumerate(rows)]
+    table = aside_parts._aside_table(rows)
+    cells = [aside_parts._cells(row, table.iloc[place]) for place, row in enumerate(rows)]
 
     assert cells == [row.cells for row in rows]
+
+
+def test_an_encoding_that_is_in_doubt_is_chosen_and_the_file_is_read(opened):
+    at = opened(Role.DIRECTOR)
+    content = "series,period,ai_forecast\nGenève,2026-12,1\n".encode("cp1252")
+
+    at.file_uploader(key="data-file").set_value([("new.csv", content, "text/csv")]).run()
+    asked = said(at)
+    at.selectbox(key="data-encoding-new.csv").select("Windows-1252 (Western Europe)").run()
+    at.button(key="data-import").click().run()
+
+    assert not at.exception
+    assert "could be “Genève” in Windows-1252" in asked
+    assert "1 rows: 1 accepted" in said(at)
+
+
+def test_a_sheet_is_chosen_and_its_first_rows_are_shown(opened):
+    file = io.BytesIO()
+    with xlsxwriter.Workbook(file, {"in_memory": True}) as workbook:
+        for name, series in (("One", "a"), ("Two", "b")):
+            sheet = workbook.add_worksheet(name)
+            sheet.write_row(0, 0, ["series", "period", "ai_forecast"])
+            sheet.write_row(1, 0, [series, "2026-12", 5])
+    at = opened(Role.DIRECTOR)
+
+    at.file_uploader(key="data-file").set_value([("new.xlsx", file.getvalue(), "")]).run()
+    first = at.dataframe[0].value
+    at.selectbox(key="data-sheet-new.xlsx").select("Two").run()
+    second = at.dataframe[0].value
+
+    assert not at.exception
+    assert (first["1"].tolist(), second["1"].tolist()) == (["a"], ["b"])
+    assert "Sheet: Two (as chosen)." in said(at)
+
+
+def test_an_import_under_way_can_be_cancelled_and_changes_nothing(opened, database, monkeypatch):
+    monkeypatch.setattr(data_parts, "AT_ONCE", 0.0)
+    at = opened(Role.DIRECTOR)
+    at.file_uploader(key="data-file").set_value([("new.csv", FILE, "text/csv")]).run()
+
+    at.button(key="data-import").click().run()
+    running = at.session_state[data_parts.RUNNING]
+    at.button(key="data-cancel").click().run()
+    with pytest.raises(importing.ImportCancelled):
+        running.future.result(timeout=60)
+    at.run()
+
+    assert not at.exception
+    assert "The import was cancelled." in said(at)
+    with database.reading() as session:
+        assert session.execute(select(func.count()).select_from(imports)).scalar_one() == 0

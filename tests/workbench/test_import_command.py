@@ -136,3 +136,19 @@ def test_a_workflow_without_an_owner_is_not_ready(command):
     assert (before.exit_code, after.exit_code) == (3, 0)
     assert "Name an owner in the policy." in before.stdout
     assert json.loads(after.stdout)["ready"] is True
+
+
+def test_a_file_that_is_in_doubt_is_refused_with_its_code_and_read_as_told(command):
+    Path("file.csv").write_bytes("series;period;ai_forecast\nGenève;2026-12;1.234\n".encode("cp1252"))
+    how = ("import", "forecasts", "file.csv", "--workflow", "retail")
+
+    encoding = command(*how)
+    decimal = command(*how, "--encoding", "windows-1252")
+    wrong = command(*how, "--encoding", "klingon")
+    told = command(*how, "--encoding", "Windows-1252", "--decimal", "comma", "--delimiter", "semicolon")
+
+    assert (encoding.exit_code, decimal.exit_code, wrong.exit_code, told.exit_code) == (3, 3, 2, 0)
+    assert "[AMBIGUOUS_ENCODING]" in encoding.stderr
+    assert "“1.234” could be 1.234 or 1234" in decimal.stderr
+    assert "--encoding is one of utf-8, utf-16, windows-1252" in wrong.stderr
+    assert "1 rows: 1 accepted" in told.stdout

@@ -18,6 +18,7 @@ from tests import builders
 from tests.builders import a_person, a_workflow, bring_in, take
 from tests.real_data import SHARED, real_data
 from workbench.actions import governing, importing
+from workbench.actions.arriving import LEFT_OVER
 
 HEADER = [
     "series",
@@ -269,7 +270,7 @@ def test_a_column_that_was_left_out_is_left_out_of_the_next_files(database, work
 def test_a_row_with_a_cell_too_many_goes_in_only_once_none_is_left_over(database, workflow, dora):
     bring(database, dora, b"series,period,ai_forecast,human_forecast,segment_region\na,2018-03,1,200,North,South\n")
     (row,) = importing.list_set_aside(database, person_id=dora, workflow_key="sales")
-    surplus = importing.LEFT_OVER + "6"
+    surplus = LEFT_OVER + "6"
 
     as_it_is = importing.retry_rows(database, person_id=dora, fixes={row.id: {}})
     half = importing.retry_rows(database, person_id=dora, fixes={row.id: {"ai_forecast": "1200"}})
@@ -298,7 +299,7 @@ def test_cells_left_over_are_no_attributes_of_a_review(database, workflow, dora)
     bring(database, dora, b"series,created_at,mood\na,2018-03-01,good,x\n", kind="reviews")
     (row,) = importing.list_set_aside(database, person_id=dora, workflow_key="sales")
 
-    importing.retry_rows(database, person_id=dora, fixes={row.id: {"created_at": "x", importing.LEFT_OVER + "4": ""}})
+    importing.retry_rows(database, person_id=dora, fixes={row.id: {"created_at": "x", LEFT_OVER + "4": ""}})
     (waiting,) = importing.list_set_aside(database, person_id=dora, workflow_key="sales")
     importing.retry_rows(database, person_id=dora, fixes={row.id: {"created_at": "2018-03-01"}})
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 from sqlalchemy.orm import Session
 
-from review_queue.columns import Kind, Match, columns_of, kind_of, match_headers, to_remember
+from review_queue.columns import Kind, Match, columns_of, kind_of, match_headers
 from review_queue.errors import ReviewError
 from review_queue.roles import Principal, Task
 from review_queue.rows import Checked, check_rows
@@ -22,14 +22,16 @@ from storage.imports import Counts, SetAside
 from storage.matching import Matched
 from storage.workflows import Workflow
 from workbench.actions.again import again
-from workbench.reading_files import Sheet, read_sheet
+from workbench.actions.arriving import DOUBTED, LEFT_OVER, Incoming, arrive
+from workbench.foreign.facts import Choices, Fact
+from workbench.foreign.reading import read
+from workbench.foreign.sheets import Sheet
 from workbench.stopping import doors
 
 #: How many of the rows set aside a summary shows.
 SHOWN = 200
-#: How a cell of a row set aside is called that stands beyond the header: this, then its place in the row. No header
-#: can be called like it.
-LEFT_OVER = "\x1fcell "
+#: How many rows of a file are shown before it is imported.
+PREVIEWED = 10
 #: Rows refused for what they stand beside: nothing in them shows the mistake, so as they are they stay refused.
 _ONLY_CORRECTED = ("DUPLICATE_KEY", "WRONG_NUMBER_OF_CELLS")
 
@@ -38,6 +40,15 @@ class RowsNotOpen(ReviewError):
     """Set-aside rows that somebody else has dealt with, or that never were."""
 
     code = "ROWS_NOT_OPEN"
+
+
+class ImportCancelled(ReviewError):
+    """Somebody stopped an import that was under way."""
+
+    code = "IMPORT_CANCELLED"
+
+    def __init__(self) -> None:
+        super().__init__("The import was cancelled.")
 
 
 class PolicyChanged(ReviewError):
@@ -70,6 +81,7 @@ class ImportSummary:
     left_out: tuple[str, ...] = ()  #: headers that no column was made of
     aside: tuple[AsideRow, ...] = ()  #: the first of the rows set aside
     after_decision: tuple[int, ...] = ()  #: decided items that a newer forecast came for; their decision stands
+    facts: tuple[Fact, ...] = ()  #: how the file was read
     stale: int = 0  #: overridden items that came back, since a number that they were decided on has moved
 
     def as_json(self) -> dict[str, Any]:
@@ -114,6 +126,10 @@ class FileLook:
     headers: tuple[str, ...]
     columns: tuple[str, ...]  #: canonical, of its kind
     matches: tuple[Match, ...]
+    facts: tuple[Fact, ...]  #: how it was read, and why so
+    sheets: tuple[str, ...]  #: of a spreadsheet
+    rows: int
+    first: pd.DataFrame  #: the first rows, as ``Sheet.cells``: untrusted text
 
 
 @again(in_doubt=False)
@@ -125,39 +141,81 @@ def import_file(
     kind: str,
     name: str,
     content: bytes,
+    choices: Choices | None = None,
     mapping: Mapping[str, str] | None = None,
     dry_run: bool = False,
     progress: Progress | None = None,
 ) -> ImportSummary:
-    """Bring a CSV or XLSX file in, as a whole or not at all; rows that cannot be trusted are set aside.
+    """Bring a file in, as a whole or not at all; rows that cannot be trusted are set aside.
 
     Args:
         kind: one of ``Kind``.
         mapping: canonical column → the file's header, where the names do not tell; "" leaves a column out. The
             next file of the kind goes by it too.
         dry_run: tell what would happen, and change nothing.
-        progress: told of rows written, and of how many.
+        choices: how the file is to be read, where that is not to be found out.
+        progress: told of rows written, and of how many, both 0 while the file is read; what it raises ends the
+            import and undoes it.
 
     Raises:
         FileRefused: the file, or a mapping for it, cannot be read at all. Nothing was changed.
         NotAllowed: the person may not bring data into this workflow.
         WorkflowInvalid: there is no such workflow.
     """
+    _allowed(database, person_id, workflow_key, kind_of(kind))
+    sheet = _read(name, content, choices, progress)
+    return import_sheet(
+        database,
+        person_id=person_id,
+        workflow_key=workflow_key,
+        kind=kind,
+        name=name,
+        content=content,
+        sheet=sheet,
+        choices=choices,
+        mapping=mapping,
+        dry_run=dry_run,
+        progress=progress,
+    )
+
+
+@again(in_doubt=False)
+def import_sheet(
+    database: Database,
+    *,
+    person_id: int,
+    workflow_key: str,
+    kind: str,
+    name: str,
+    content: bytes,
+    sheet: Sheet,
+    choices: Choices | None = None,
+    mapping: Mapping[str, str] | None = None,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+) -> ImportSummary:
+    """Bring a table in that has been read: as ``import_file``, whose ``content`` it was read from.
+
+    Raises:
+        FileRefused, NotAllowed, WorkflowInvalid: as ``import_file``.
+    """
     what = kind_of(kind)
     workflow, remembered = _allowed(database, person_id, workflow_key, what)
-    sheet = read_sheet(name, content)
-    levels = workflow.policy.segments
-    matches = match_headers(sheet.headers, what, levels, remembered=remembered, given=mapping)
-    incoming = replace(
-        _incoming(what, name, sheet, matches, file_hash=hashlib.sha256(content).hexdigest()),
-        mapping=to_remember(matches, sheet.headers, what, levels, remembered=remembered, given=mapping),
-        sheet=sheet,
+    incoming, matches = arrive(
+        sheet,
+        kind=what,
+        levels=workflow.policy.segments,
+        name=name,
+        file_hash=hashlib.sha256(content).hexdigest(),
+        remembered=remembered,
+        mapping=mapping,
+        choices=choices or Choices(),
     )
     return _brought_in(database, person_id, workflow, incoming, sheet, matches, dry_run=dry_run, progress=progress)
 
 
 @again(in_doubt=False)
-def import_sheet(
+def import_values(
     database: Database,
     *,
     person_id: int,
@@ -181,15 +239,54 @@ def import_sheet(
         FileRefused, NotAllowed, WorkflowInvalid: as ``import_file``.
     """
     workflow, _ = _allowed(database, person_id, workflow_key, kind)
-    matches = match_headers(sheet.headers, kind, workflow.policy.segments, given=mapping)
-    incoming = _incoming(kind, name, sheet, matches, file_hash=identity)
+    incoming, matches = arrive(
+        sheet,
+        kind=kind,
+        levels=workflow.policy.segments,
+        name=name,
+        file_hash=identity,
+        remembered={},
+        mapping=mapping,
+        choices=Choices(),
+    )
+    incoming = replace(incoming, mapping={}, sheet=None)
     return _brought_in(database, person_id, workflow, incoming, sheet, matches, dry_run=dry_run, progress=None)
 
 
+def _brought_in(
+    database: Database,
+    person_id: int,
+    workflow: Workflow,
+    incoming: Incoming,
+    sheet: Sheet,
+    matches: tuple[Match, ...],
+    *,
+    dry_run: bool,
+    progress: Progress | None,
+) -> ImportSummary:
+    done = (
+        _rehearse(database, person_id, workflow, incoming)
+        if dry_run
+        else _perform(database, person_id, workflow, incoming, progress or _silent)
+    )
+    taken = {match.header for match in matches}
+    left_out = tuple(header for header in sheet.headers if header and header not in taken)
+    return replace(done.summary, mapping=matches, left_out=left_out, facts=sheet.facts + incoming.facts)
+
+
 def guess_mapping(
-    database: Database, *, person_id: int, workflow_key: str, kind: str, name: str, content: bytes
+    database: Database,
+    *,
+    person_id: int,
+    workflow_key: str,
+    kind: str,
+    name: str,
+    content: bytes,
+    choices: Choices | None = None,
 ) -> FileLook:
-    """Which of a file's columns would be taken for what, and why; a required one may still be missing.
+    """What is in a file: how it would be read, which of its columns would be taken for what, and why.
+
+    A required column may still be missing.
 
     Raises:
         FileRefused: the file cannot be read.
@@ -198,9 +295,17 @@ def guess_mapping(
     what = kind_of(kind)
     workflow, remembered = _allowed(database, person_id, workflow_key, what)
     levels = workflow.policy.segments
-    headers = read_sheet(name, content).headers
-    matches = match_headers(headers, what, levels, remembered=remembered, must_be_complete=False)
-    return FileLook(headers, tuple(column.name for column in columns_of(what, levels)), matches)
+    sheet = _read(name, content, choices, None)
+    matches = match_headers(sheet.headers, what, levels, remembered=remembered, must_be_complete=False)
+    return FileLook(
+        headers=sheet.headers,
+        columns=tuple(column.name for column in columns_of(what, levels)),
+        matches=matches,
+        facts=sheet.facts,
+        sheets=sheet.sheets,
+        rows=len(sheet.cells),
+        first=sheet.cells.head(PREVIEWED),
+    )
 
 
 @again(in_doubt=False)
@@ -265,62 +370,6 @@ def count_set_aside(database: Database, *, person_id: int, workflow_key: str) ->
 
 
 # --- how it is done ------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Incoming:
-    """Rows on their way in, from a file or from what was set aside."""
-
-    kind: Kind
-    name: str
-    file_hash: str
-    texts: pd.DataFrame  #: canonical column (or attribute) → text
-    row_numbers: pd.Series  #: label in ``texts`` → row as a spreadsheet counts it
-    mapping: Mapping[str, str]  #: to be remembered; empty where no file told it
-    misshapen: Mapping[int, int] = field(default_factory=dict)
-    #: Label → name → text of the cells beyond the header. They are kept with the row, and never read.
-    left_over: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
-    sheet: Sheet | None = None  #: the whole file; None for rows that were set aside before
-    #: Rows that stay set aside whatever the checks say, as ``Findings.rows``.
-    unresolved: pd.DataFrame | None = None
-    token_id: int | None = None  #: of the program that sent them
-
-
-def _incoming(kind: Kind, name: str, sheet: Sheet, matches: Sequence[Match], *, file_hash: str) -> Incoming:
-    texts = pd.DataFrame(
-        {match.column: sheet.cells[sheet.headers.index(match.header)] for match in matches}, index=sheet.cells.index
-    )
-    return Incoming(
-        kind=kind,
-        name=name,
-        file_hash=file_hash,
-        texts=texts,
-        row_numbers=pd.Series(texts.index, index=texts.index),
-        mapping={},
-        misshapen=sheet.misshapen,
-        left_over={row: _left_over(cells) for row, cells in sheet.left_over.items()},
-    )
-
-
-def _brought_in(
-    database: Database,
-    person_id: int,
-    workflow: Workflow,
-    incoming: Incoming,
-    sheet: Sheet,
-    matches: tuple[Match, ...],
-    *,
-    dry_run: bool,
-    progress: Progress | None,
-) -> ImportSummary:
-    done = (
-        _rehearse(database, person_id, workflow, incoming)
-        if dry_run
-        else _perform(database, person_id, workflow, incoming, progress or _silent)
-    )
-    taken = {match.header for match in matches}
-    left_out = tuple(header for header in sheet.headers if header and header not in taken)
-    return replace(done.summary, mapping=matches, left_out=left_out)
 
 
 @dataclass(frozen=True)
@@ -416,7 +465,7 @@ def checked_rows(workflow: Workflow, incoming: Incoming) -> Checked:
     texts = incoming.texts
     if incoming.unresolved is not None:
         texts = texts.drop(index=incoming.unresolved["row"].tolist())
-    return check_rows(texts, incoming.kind, workflow.policy, misshapen=incoming.misshapen)
+    return check_rows(texts, incoming.kind, workflow.policy, misshapen=incoming.misshapen, doubts=incoming.doubts)
 
 
 def _told(workflow: Workflow, incoming: Incoming, checked: Checked, matched: Matched, *, batch: int | None) -> Outcome:
@@ -442,7 +491,7 @@ def _told(workflow: Workflow, incoming: Incoming, checked: Checked, matched: Mat
     )
     labels = aside["row"].tolist()
     read = _cells(incoming.texts.loc[labels])
-    cells = [{**row, **incoming.left_over.get(label, {})} for label, row in zip(labels, read, strict=True)]
+    cells = [{**row, **_storable_all(incoming.kept.get(label, {}))} for label, row in zip(labels, read, strict=True)]
     aside["cells"] = pd.Series(cells, index=aside.index, dtype=object)
     return Outcome(summary, aside[["row", "row_number", "column", "code", "sentence", "cells"]])
 
@@ -452,8 +501,8 @@ def _cells(texts: pd.DataFrame) -> list[dict[str, str]]:
     return [{str(column): _storable(str(text)) for column, text in row.items()} for row in texts.to_dict("records")]
 
 
-def _left_over(cells: Mapping[int, str]) -> dict[str, str]:
-    return {f"{LEFT_OVER}{place}": _storable(text) for place, text in cells.items()}
+def _storable_all(kept: Mapping[str, str]) -> dict[str, str]:
+    return {name: _storable(text) for name, text in kept.items()}
 
 
 def _storable(text: str) -> str:
@@ -518,15 +567,12 @@ def _corrected(rows: list[SetAside], fixes: Mapping[int, Mapping[str, str]]) -> 
     """The rows with their fixes, labelled by the id of the set-aside row."""
     ids = pd.Index([row.id for row in rows], name="row")
     cells = [{**row.cells, **fixes[row.id]} for row in rows]
-    texts = pd.DataFrame([_without_left_over(each) for each in cells], index=ids).fillna("").astype("str")
-    left_over = {
-        row.id: {name: text for name, text in new.items() if name.startswith(LEFT_OVER) and text.strip()}
-        for row, new in zip(rows, cells, strict=True)
-    }
+    texts = pd.DataFrame([_to_be_read(each) for each in cells], index=ids).fillna("").astype("str")
+    kept = {row.id: _still_kept(new) for row, new in zip(rows, cells, strict=True)}
     same = [
         row
         for row, new in zip(rows, cells, strict=True)
-        if left_over[row.id] or (row.code in _ONLY_CORRECTED and new == row.cells)
+        if kept[row.id] or (row.code in _ONLY_CORRECTED and new == row.cells)
     ]
     unresolved = pd.DataFrame(
         [(row.id, row.column, row.code, row.sentence) for row in same], columns=["row", "column", "code", "sentence"]
@@ -538,13 +584,31 @@ def _corrected(rows: list[SetAside], fixes: Mapping[int, Mapping[str, str]]) -> 
         texts=texts,
         row_numbers=pd.Series([row.row_number for row in rows], index=ids),
         mapping={},
-        left_over=left_over,
+        kept=kept,
         unresolved=unresolved,
     )
 
 
-def _without_left_over(cells: Mapping[str, str]) -> dict[str, str]:
-    return {name: text for name, text in cells.items() if not name.startswith(LEFT_OVER)}
+def _to_be_read(cells: Mapping[str, str]) -> dict[str, str]:
+    return {name: text for name, text in cells.items() if not name.startswith((LEFT_OVER, DOUBTED))}
+
+
+def _still_kept(cells: Mapping[str, str]) -> dict[str, str]:
+    """What goes on keeping a row back: cells left over, and doubted cells whose text is what it was."""
+    left_over = {name: text for name, text in cells.items() if name.startswith(LEFT_OVER) and text.strip()}
+    doubted = {
+        name: text
+        for name, text in cells.items()
+        if name.startswith(DOUBTED) and cells.get(name.removeprefix(DOUBTED)) == text
+    }
+    return left_over | doubted
+
+
+def _read(name: str, content: bytes, choices: Choices | None, progress: Progress | None) -> Sheet:
+    """The table in a file; the reading ends when the server stops, or when ``progress`` raises."""
+    told = _while_open(progress or _silent)
+    doors.check()
+    return read(name, content, choices, heard=lambda _: told(0, 0))
 
 
 def _while_open(progress: Progress) -> Progress:

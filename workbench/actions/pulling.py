@@ -15,7 +15,8 @@ from storage import audit, foreign, people, pulls, workflows
 from storage.engine import Database, database_now
 from workbench.actions import importing
 from workbench.actions.importing import ImportSummary
-from workbench.reading_files import MOST_ROWS, sheet_of_rows
+from workbench.foreign.limits import MOST_ROWS
+from workbench.foreign.values import sheet_of_values
 from workbench.settings import settings
 from workbench.sources import Source, SourcesInvalid, read_sources
 from workbench.stopping import doors
@@ -125,13 +126,13 @@ def _take_in(database: Database, source: Source, person_id: int, *, dry_run: boo
     name = f"source {source.name}"
     # The same for each pull, so that a row which cannot be trusted waits once and not once an hour.
     identity = hashlib.sha256(f"{source.name}\x1f{source.query}".encode()).hexdigest()
-    return importing.import_sheet(
+    return importing.import_values(
         database,
         person_id=person_id,
         workflow_key=source.workflow,
         kind=source.kind,
         name=name,
-        sheet=sheet_of_rows(name, answer.columns, answer.rows),
+        sheet=sheet_of_values(name, answer.columns, answer.rows),
         identity=identity,
         mapping=source.columns,
         dry_run=dry_run,

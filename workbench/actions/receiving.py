@@ -21,7 +21,8 @@ from storage.tokens import Bearer
 from storage.workflows import Workflow
 from workbench.actions import importing
 from workbench.actions.again import again
-from workbench.actions.importing import ImportSummary, Incoming
+from workbench.actions.arriving import Incoming
+from workbench.actions.importing import ImportSummary
 from workbench.stopping import doors
 
 #: Column → text as it was sent; "" is unknown.

@@ -11,7 +11,7 @@ from typing import Any
 import typer
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from review_queue.errors import ReviewError
+from review_queue.errors import FileRefused, ReviewError
 from review_queue.roles import Role
 from storage import audit, people, schema, workflows
 from storage.engine import Database, open_database
@@ -59,7 +59,8 @@ def refusals() -> Iterator[None]:
         typer.echo("Check WORKBENCH_DATABASE_URL with `workbench check-config`, then try again.", err=True)
         raise typer.Exit(REFUSED) from problem
     except ReviewError as refusal:
-        typer.echo(str(refusal), err=True)
+        code = f" [{refusal.code}]" if isinstance(refusal, FileRefused) else ""
+        typer.echo(f"{refusal}{code}", err=True)
         raise typer.Exit(REFUSED) from refusal
 
 

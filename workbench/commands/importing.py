@@ -15,12 +15,16 @@ from rich.table import Table
 from rich.text import Text
 
 from review_queue.columns import Kind
+from review_queue.decimals import Mark
 from review_queue.errors import FileRefused
 from storage.bulk import Progress as Report
 from storage.workflows import Workflow
 from workbench.actions import governing, importing
 from workbench.actions.importing import ImportSummary
 from workbench.commands.console import REFUSED, SET_ASIDE, WRONG_USE, open_ready, operator, print_json, refusals
+from workbench.foreign.facts import Choices
+from workbench.foreign.limits import MOST_BYTES
+from workbench.foreign.sniffing import DELIMITERS, ENCODINGS
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document.")]
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, metavar="FILE")]
@@ -101,12 +105,26 @@ def import_file(
         typer.Option("--map", metavar="FILE.toml", exists=True, dir_okay=False, help='Lines of column = "its header".'),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and change nothing.")] = False,
+    sheet: Annotated[str | None, typer.Option("--sheet", metavar="NAME", help="The sheet of a spreadsheet.")] = None,
+    encoding: Annotated[
+        str | None, typer.Option("--encoding", metavar="NAME", help="Of a text file, like windows-1252.")
+    ] = None,
+    delimiter: Annotated[
+        str | None, typer.Option("--delimiter", metavar="NAME", help=", ".join(DELIMITERS.values()) + ".")
+    ] = None,
+    decimal: Annotated[
+        str | None, typer.Option("--decimal", metavar="SIGN", help="Before decimals in a text file: point or comma.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Bring a CSV or XLSX file in. Rows that cannot be trusted are set aside, and the exit code is 1."""
+    """Bring a file in: CSV, XLSX, Parquet, JSON Lines, or one of these packed with gzip.
+
+    Rows that cannot be trusted are set aside, and the exit code is 1.
+    """
     if kind not in list(Kind):
         typer.echo(f"{kind!r} is no kind of file. Choose one of {', '.join(Kind)}.", err=True)
         raise typer.Exit(WRONG_USE)
+    choices = _choices(sheet, encoding, delimiter, decimal)
     with refusals():
         database = open_ready()
         with _bar() as progress:
@@ -116,7 +134,8 @@ def import_file(
                 workflow_key=workflow,
                 kind=kind,
                 name=file.name,
-                content=file.read_bytes(),
+                content=_content(file),
+                choices=choices,
                 mapping=_mapping(mapping) if mapping else None,
                 dry_run=dry_run,
                 progress=progress,
@@ -139,9 +158,37 @@ def _bar() -> Iterator[Report]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
+def _choices(sheet: str | None, encoding: str | None, delimiter: str | None, decimal: str | None) -> Choices:
+    """What the options say, or exit code 2."""
+    encodings = {each.split(" (")[0].lower().replace(" ", "-"): each for each in ENCODINGS}
+    delimiters = {name: mark for mark, name in DELIMITERS.items()}
+    for option, said, known in (
+        ("--encoding", encoding and encoding.lower(), encodings),
+        ("--delimiter", delimiter, delimiters),
+        ("--decimal", decimal, [*Mark]),
+    ):
+        if said and said not in known:
+            typer.echo(f"{option} is one of {', '.join(known)}, not {said!r}.", err=True)
+            raise typer.Exit(WRONG_USE)
+    return Choices(
+        sheet=sheet,
+        encoding=encodings[encoding.lower()] if encoding else None,
+        delimiter=delimiters[delimiter] if delimiter else None,
+        decimal=decimal,
+    )
+
+
+def _content(file: Path) -> bytes:
+    """The file, or the beginning of one that is too large and will be refused as such."""
+    with file.open("rb") as opened:
+        return opened.read(MOST_BYTES + 1)
+
+
 def _tell(summary: ImportSummary) -> None:
     for sentence in summary.sentences():
         typer.echo(sentence)
+    for fact in summary.facts:
+        typer.echo(f"{fact.name.capitalize()}: {fact.value} ({fact.grounds}).")
     if summary.left_out:
         typer.echo(f"Not taken in: {', '.join(summary.left_out)}.")
     for row in summary.aside[:TOLD]:

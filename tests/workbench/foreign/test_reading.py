@@ -9,7 +9,7 @@ import pytest
 import xlsxwriter
 
 from review_queue.errors import FileRefused
-from workbench.reading_files import read_sheet
+from workbench.foreign.reading import read_here as read_sheet
 
 
 def rows(name: str, content: bytes) -> dict[int, list[str]]:

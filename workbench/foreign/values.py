@@ -1,0 +1,45 @@
+"""Values that came from elsewhere than a file, as a table of text like a file's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from review_queue.errors import FileRefused
+from workbench.foreign.sheets import Sheet
+from workbench.foreign.spreadsheets import written
+from workbench.foreign.tables import check_headers, spaced
+
+
+def sheet_of_values(name: str, headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> Sheet:
+    """The table of Python values as a database's driver gives them, each as a spreadsheet's cell would be read.
+
+    Args:
+        rows: as wide as ``headers``; None is an empty cell. Rows without any content are left out.
+
+    Raises:
+        FileRefused: a value is bytes, or the columns cannot be read.
+    """
+    titles = [spaced(header) for header in headers]
+    try:
+        check_headers(titles)
+    except FileRefused as refusal:
+        raise FileRefused(f"{name} {refusal}", code=refusal.code) from refusal
+    told = ((number, [_told(name, cell) for cell in row]) for number, row in enumerate(rows, start=2))
+    kept = [(number, row) for number, row in told if any(map(str.strip, row))]
+    index = pd.Index([number for number, _ in kept], name="row", dtype="int64")
+    columns = [pa.array([row[place] for _, row in kept], type=pa.string()) for place in range(len(titles))]
+    cells = {place: pd.Series(column, index=index, dtype="str") for place, column in enumerate(columns)}
+    return Sheet(tuple(titles), pd.DataFrame(cells, index=index), {}, {})
+
+
+def _told(name: str, cell: Any) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, bytes | bytearray | memoryview):
+        raise FileRefused(f"{name} has a column of bytes. Leave it out, or turn it into text in the query.")
+    return format(cell, "f") if isinstance(cell, Decimal) else written(cell)
