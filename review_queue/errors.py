@@ -253,3 +253,15 @@ class AlertRefused(ReviewError):
     """An alert that cannot be answered as asked."""
 
     code = "ALERT_REFUSED"
+
+
+class ReceiverRefused(ReviewError):
+    """A receiver that nothing may be sent to, or that cannot be changed as asked."""
+
+    code = "RECEIVER_REFUSED"
+
+
+class DeliveryRefused(ReviewError):
+    """A delivery that cannot be replayed or skipped as it stands."""
+
+    code = "DELIVERY_REFUSED"
