@@ -51,7 +51,7 @@ class Answer:
 
     status: int | None  #: of HTTP; None: no answer came
     problem: str = ""  #: why none came, as a clause after "Not delivered: "
-    retry_after: datetime | None = None  #: UTC; the receiver asks not to be called before
+    retry_after: str | None = None  #: the header as the receiver wrote it
     took: timedelta = timedelta(0)
 
     @property
@@ -105,8 +105,8 @@ def after(
         return Step(DeliveryState.DELIVERED, attempts + 1, None)
     if answer.is_gone:
         return Step(DeliveryState.PENDING, attempts, now, pauses=True)
-    asked = min(answer.retry_after, now + LONGEST_HOLD) if answer.retry_after else None
-    hold = asked if asked and asked > now else None
+    asked = retry_after(answer.retry_after, now)
+    hold = min(asked, now + LONGEST_HOLD) if asked and asked > now else None
     if attempts >= len(schedule):
         return Step(DeliveryState.DEAD, attempts + 1, None, hold_until=hold)
     due_at = now + schedule[attempts] * (1 + JITTER * chance)

@@ -8,7 +8,7 @@ import secrets
 import socket
 import tomllib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from storage.failures import Failure, failure_of
 from workbench import auth, banner, gate, graceful, health, logs, session, upkeep
 from workbench.health import Health
 from workbench.parts import untrusted_text
-from workbench.settings import Settings
+from workbench.settings import Settings, settings
 from workbench.sign_in import PROVIDER
 from workbench.stopping import doors
 
@@ -211,9 +211,11 @@ def answer_error(request: Request, error: Exception) -> Response:
 async def _lifespan(app: st.App) -> AsyncIterator[None]:
     logs.adopt("streamlit", "uvicorn")
     health.watch(session.database())
-    order = asyncio.create_task(upkeep.keep(session.database()))
+    order = asyncio.create_task(upkeep.keep(session.database(), relays=settings().relay))
     yield
     order.cancel()
+    with suppress(asyncio.CancelledError):
+        await order  # webhooks under way have a moment to end
     health.stop()
 
 

@@ -75,10 +75,10 @@ def test_gone_pauses_the_receiver_and_costs_no_attempt():
 
 
 def test_a_receiver_that_asks_for_time_gets_it_up_to_a_day():
-    short = after(Answer(429, retry_after=NOON + timedelta(seconds=2)), attempts=0, now=NOON, chance=0.0)
-    long = after(Answer(429, retry_after=NOON + timedelta(hours=2)), attempts=0, now=NOON, chance=0.0)
-    endless = after(Answer(503, retry_after=NOON + timedelta(days=400)), attempts=0, now=NOON, chance=0.0)
-    past = after(Answer(503, retry_after=NOON - timedelta(days=4)), attempts=0, now=NOON, chance=0.0)
+    short = after(Answer(429, retry_after="2"), attempts=0, now=NOON, chance=0.0)
+    long = after(Answer(429, retry_after="7200"), attempts=0, now=NOON, chance=0.0)
+    endless = after(Answer(503, retry_after="Fri, 20 Nov 2099 13:00:00 GMT"), attempts=0, now=NOON, chance=0.0)
+    past = after(Answer(503, retry_after="Fri, 20 Nov 1999 13:00:00 GMT"), attempts=0, now=NOON, chance=0.0)
 
     assert (short.due_at, short.hold_until) == (NOON + SCHEDULE[0], NOON + timedelta(seconds=2))
     assert long.due_at == long.hold_until == NOON + timedelta(hours=2)
