@@ -317,13 +317,10 @@ def _row(report: Report) -> dict[str, Any]:
 
 #: An attempt that nobody else took in hand since.
 _HELD = (deliveries.c.id == bindparam("delivery_id"), deliveries.c.lease == bindparam("its_lease"))
-_SAID = {"attempts": bindparam("so_many"), "why": bindparam("said"), "lease": None}
+_SAID: dict[str, Any] = {"attempts": bindparam("so_many"), "why": bindparam("said"), "lease": None}
 _DELIVERED = (
     update(deliveries)
-    .where(
-        deliveries.c.id == bindparam("delivery_id"),
-        deliveries.c.state.in_([DeliveryState.PENDING, DeliveryState.DEAD]),
-    )
+    .where(deliveries.c.id == bindparam("delivery_id"), UNDONE)
     .values(**_SAID, state=DeliveryState.DELIVERED, ended_at=database_time())
 )
 _DIED = (

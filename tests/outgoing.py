@@ -14,17 +14,18 @@ from time import monotonic
 from typing import Any
 
 from sqlalchemy import insert, select
-from standardwebhooks import Webhook
+from standardwebhooks import Webhook, WebhookVerificationError
 
 from review_queue.addresses import Reach
 from review_queue.roles import Role
 from storage.engine import Database, database_time
-from storage.tables import items, outbox
+from storage.tables import items, outbox, receiver_keys
 from storage.workflows import Workflow
 from tests.builders import a_person, a_workflow, bring_in, forecasts
 from workbench.actions import delivering
 from workbench.actions.delivering import Registered
 
+__all__ = ["Webhook", "WebhookVerificationError", "receiver_keys"]  # for the tests beside
 HERE = Reach(to_loopback=True)
 
 
@@ -128,6 +129,24 @@ async def drips_its_body(request: Request, writer: asyncio.StreamWriter) -> None
         writer.write(b"a")
         await writer.drain()
         await asyncio.sleep(0.05)
+
+
+class Gusher:
+    """Say yes, and then send as much as is taken; how much that was."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+        self.ended = threading.Event()
+
+    async def __call__(self, request: Request, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000000\r\n\r\n")
+        try:
+            while True:
+                writer.write(b"x" * 65536)
+                await writer.drain()
+                self.sent += 65536
+        finally:
+            self.ended.set()
 
 
 async def talks_nonsense(request: Request, writer: asyncio.StreamWriter) -> None:

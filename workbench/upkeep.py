@@ -28,7 +28,7 @@ EVERY = 60  #: seconds
 log = logging.getLogger("workbench")
 
 
-async def keep(database: Database, *, relays: bool) -> None:
+async def keep(database: Database, *, relays: bool = False) -> None:
     """Keep order, watch thresholds, remind where mail is set up, and send webhooks if it ``relays``, until cancelled.
 
     Each goes on by itself: a mail server that is slow holds up no order.

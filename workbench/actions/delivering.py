@@ -153,6 +153,13 @@ def remove(database: Database, *, person_id: int, receiver_id: int) -> int:
         return left_out
 
 
+def state_of(receiver: Receiver) -> str:
+    """Where a receiver stands, in a word or two."""
+    if receiver.approved_at is None:
+        return "waits for approval"
+    return "paused" if receiver.paused_at is not None else "active"
+
+
 def watch(database: Database, *, person_id: int, workflow_key: str) -> list[Watched]:
     """The receivers of a workflow, with how their deliveries stand."""
     with database.reading() as session:

@@ -29,11 +29,11 @@ def worker(
     with refusals():
         database = open_ready()
         durability.require_durable(database)
-        logs.start(settings().log_level)
         if once:
             count = asyncio.run(_once(database))
             typer.echo(f"{count} attempts were made.")
             return
+        logs.start(settings().log_level)
         log.info("Working on %s", describe(database))
         asyncio.run(_until_stopped(database))
         database.engine.dispose()
