@@ -165,21 +165,26 @@ def receivers_with_work(session: Session) -> list[int]:
     return list(session.execute(_WITH_WORK).scalars())
 
 
-def lease(session: Session, receiver_id: int, *, room: int, for_: timedelta) -> list[Parcel]:
-    """Take up to ``room`` attempts at this receiver in hand; nobody else makes them for that time.
+def lease(session: Session, room: Mapping[int, int], *, for_: timedelta) -> list[Parcel]:
+    """Take attempts in hand; nobody else makes them for that time.
 
     The first event of each item that is not through, whose time has come; what waits longest comes first.
+
+    Args:
+        room: how many to take for each receiver, by its id.
     """
-    now = database_now(session)
-    rows = session.execute(_READY, {"receiver_id": receiver_id, "room": room}).all()
+    rows = [
+        row
+        for receiver_id, so_many in room.items()
+        for row in session.execute(_READY, {"receiver_id": receiver_id, "room": so_many})
+    ]
     if not rows:
         return []
-    secrets = receivers_.secrets(session, [receiver_id], now).get(receiver_id, ())
-    parcels = [_parcel(row, secrets) for row in rows]
-    session.execute(
-        _LEASED,
-        [{"delivery_id": parcel.delivery_id, "its_lease": parcel.lease, "until": now + for_} for parcel in parcels],
-    )
+    now = database_now(session)
+    secrets = receivers_.secrets(session, list(room), now)
+    parcels = [_parcel(row, secrets.get(row.receiver_id, ())) for row in rows]
+    leased = [{"delivery_id": each.delivery_id, "its_lease": each.lease, "until": now + for_} for each in parcels]
+    session.execute(_LEASED, leased)
     return parcels
 
 

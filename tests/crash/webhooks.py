@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-
 import random
 import signal
 import socket
@@ -49,7 +48,7 @@ IN_TIME = 5.0  #: seconds that a good receiver waits for 95 in 100 events
 AT_ONCE = 20  #: events that are written in one transaction
 TOO_LONG = 600.0  #: seconds after which a run is given up
 SMALL_SCHEDULE = (timedelta(seconds=0.2),) * 9
-SMALL_LEASE = timedelta(seconds=3)
+SMALL_LEASE = timedelta(seconds=4)
 DRAWN = timedelta(seconds=1)  #: how long a slow receiver may keep us: an attempt's whole time in these runs
 
 
@@ -250,14 +249,14 @@ def running(setting: Setting, number: str, database: str, *, events: int, **how:
                 bury(child)
 
 
-def produce(url: str, events: int, *, seed: int, pause: float) -> None:
+def produce(url: str, events: int, *, seed: int, pause: float, at_once: int = AT_ONCE) -> None:
     """Write so many events, of items at random, a few at a time."""
     database, chance = open_database(url), random.Random(f"events {seed}")
     with database.reading() as session:
         whose = list(session.execute(select(items.c.id)).scalars())
     sending = outgoing.Sending(database, _workflow(database), 0, 0, tuple(whose))
-    for start in range(0, events, AT_ONCE):
-        sending.events(*chance.choices(whose, k=min(AT_ONCE, events - start)))
+    for start in range(0, events, at_once):
+        sending.events(*chance.choices(whose, k=min(at_once, events - start)))
         time.sleep(pause)
 
 
@@ -311,6 +310,7 @@ def _killed(setting: Setting, database: str) -> Line:
         for number in range(kills):
             share = (number + chance.random()) / kills
             run.until(lambda share=share: inbox.count() >= share * events, what="the next kill", every=0.002)
+            time.sleep(chance.random() / 10)  # else it would always be killed in the moment after something arrived
             run.kill_one(chance)
         bury(producer)
         delivered = (inbox.receiver_id, DeliveryState.DELIVERED.value)
@@ -319,7 +319,7 @@ def _killed(setting: Setting, database: str) -> Line:
         slips, arrived = run.slips(), inbox.arrived()
     doubles = len(arrived) - len({each["id"] for each in arrived})
     lost = events - len({each["id"] for each in arrived})
-    if doubles >= events * 0.01:
+    if doubles >= (events * 0.01 if setting.is_whole else 2 * kills):  # few kills say little of a share
         slips.append(f"F18: {doubles} of {events} came twice")
     if lost:
         slips.append(f"F18: {lost} of {events} were lost")
@@ -360,7 +360,7 @@ def _misbehaving(setting: Setting, database: str) -> Line:
         run.servers.append(fork(lambda: serve(_canaries[setting.folder], Keeper("", canary, good))))
         never = apart(lambda: _inside(run.world.url, run.owner, _canary_port(setting)))
         run.work()
-        produce_ = fork(lambda: produce(run.world.url, events, seed=setting.seed, pause=0.4))
+        produce_ = fork(lambda: produce(run.world.url, events, seed=setting.seed, pause=0.1, at_once=2))
         run.until(lambda: all(inbox.count() >= events for inbox in healthy), what="the good ones")
         bury(produce_)
         waits = sorted(wait for inbox in healthy for wait in _waits(inbox))

@@ -33,7 +33,7 @@ def route(sending):
 
 def lease(sending, receiver_id, *, room=100, for_=MINUTE):
     with sending.database.writing() as session:
-        return deliveries.lease(session, receiver_id, room=room, for_=for_)
+        return deliveries.lease(session, {receiver_id: room}, for_=for_)
 
 
 def tell(sending, parcel, answer, *, attempts=None):

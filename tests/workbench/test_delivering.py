@@ -181,17 +181,21 @@ def test_pausing_holds_everything_and_resuming_lets_it_go(sending, receiver):
     sending.events(*sending.items)
 
     assert paused.paused_why == "Oona paused it."
-    assert delivering.take_turn(sending.database, [], {}) == []
+    assert take(sending) == []
     delivering.resume(sending.database, person_id=sending.owner, receiver_id=receiver.id)
-    assert len(delivering.take_turn(sending.database, [], {})) == 3
+    assert len(take(sending)) == 3
 
 
 def test_a_worker_takes_no_more_at_a_receiver_than_it_has_room_for(sending, receiver):
     sending.events(*sending.items)
 
-    assert delivering.take_turn(sending.database, [], {receiver.id: 8}) == []
-    assert len(delivering.take_turn(sending.database, [], {receiver.id: 7})) == 1
-    assert delivering.take_turn(sending.database, [], {}, wants_more=False) == []
+    assert delivering.take_next(sending.database, lambda whose: 0) == []
+    assert len(delivering.take_next(sending.database, {receiver.id: 1}.__getitem__)) == 1
+    assert len(take(sending)) == 2
+
+
+def take(sending):
+    return delivering.take_next(sending.database, lambda whose: 8)
 
 
 def test_removing_a_receiver_leaves_out_what_waits_and_says_so(sending, receiver):
@@ -210,7 +214,7 @@ def test_a_dead_letter_is_replayed_and_others_are_not(sending, receiver):
     delivering.replay(sending.database, person_id=sending.owner, delivery_id=dead)
     delivering.replay(sending.database, person_id=sending.owner, delivery_id=dead)
 
-    (parcel,) = delivering.take_turn(sending.database, [], {})
+    (parcel,) = take(sending)
     assert parcel.delivery_id == dead
     with sending.database.writing() as session:
         now = database_now(session)
@@ -236,7 +240,7 @@ def test_going_on_without_a_dead_letter_says_who_did(sending, receiver):
         sending.database, person_id=sending.owner, workflow_key="sales", state=DeliveryState.SKIPPED
     )
     assert found.why == "Oona went on without it. It broke."
-    (parcel,) = delivering.take_turn(sending.database, [], {})
+    (parcel,) = take(sending)
     assert parcel.delivery_id != dead
 
 
@@ -262,10 +266,10 @@ def test_every_change_is_on_record(sending):
 
 
 def test_where_there_is_nothing_to_do_nothing_is_written(sending, receiver):
-    delivering.take_turn(sending.database, [], {})
+    take(sending)
     statements = []
     event.listen(sending.database.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
 
-    assert delivering.take_turn(sending.database, [], {}) == []
+    assert take(sending) == []
     assert [each for each in statements if each.startswith(("INSERT", "UPDATE", "DELETE"))] == []
     assert statements

@@ -140,7 +140,7 @@ def test_a_receiver_that_is_gone_is_paused_on_record_and_gets_everything_once_it
     with receiving(answers(410)) as server:
         receiver_id = sending.receiver(server.url).receiver.id
         sending.events(*sending.items)
-        relay(sending, per_receiver=1)
+        relay(sending, in_hand=1)
         assert len(server.got) == 1
         with sending.database.reading() as session:
             paused = session.execute(select(audit_events).where(audit_events.c.action == "receiver.paused")).one()
@@ -160,7 +160,7 @@ def test_a_receiver_that_asks_for_a_minute_gets_nothing_in_it(sending):
     with receiving(answers(429, "retry-after: 60\r\n")) as server:
         sending.receiver(server.url)
         sending.events(*sending.items)
-        relay(sending, per_receiver=1)
+        relay(sending, in_hand=1)
         assert len(server.got) == 1
 
         server.behave = answers(200)
@@ -264,7 +264,7 @@ def test_a_worker_that_is_stopped_ends_what_it_began_and_leaves_the_rest(sending
     with receiving(takes_a_while) as server:
         sending.receiver(server.url)
         sending.events(*sending.items)
-        relay(sending, until=lambda: len(server.got) == 1, per_receiver=1)
+        relay(sending, until=lambda: len(server.got) == 1, in_hand=1)
 
     assert states(sending) == [("delivered", 1), ("pending", 0), ("pending", 0)]
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from random import random
 
 from sqlalchemy.orm import Session
@@ -23,8 +23,7 @@ from workbench.actions.again import again
 
 OVERLAP = timedelta(hours=24)  #: for which an old key signs beside the one that takes its place
 KEYS_AT_ONCE = 2
-LEASE = timedelta(seconds=30)  #: longer than any attempt takes; a killed worker's attempts are made again after it
-PER_RECEIVER = 8  #: attempts of one worker at one receiver at once
+LEASE = timedelta(seconds=40)  #: begun in its first half and ended in its second; after it, another worker may try
 
 BY_HAND = "{name} paused it."
 
@@ -229,64 +228,44 @@ def skip(database: Database, *, person_id: int, delivery_id: int) -> None:
 # --- a worker's turn -----------------------------------------------------------------------------------------------
 
 
-def take_turn(
-    database: Database,
-    made: Sequence[tuple[Parcel, Answer]],
-    busy: Mapping[int, int],
-    *,
-    schedule: Sequence[timedelta] = SCHEDULE,
-    lease: timedelta = LEASE,
-    per_receiver: int = PER_RECEIVER,
-    wants_more: bool = True,
-) -> list[Parcel]:
-    """Keep what became of attempts, route new events, and take the next attempts in hand, in one transaction.
+def keep_answers(
+    database: Database, made: Sequence[tuple[Parcel, Answer]], *, schedule: Sequence[timedelta] = SCHEDULE
+) -> None:
+    """Keep what became of attempts, in a transaction of its own: the sooner it is stored, the less is sent twice.
 
-    Telling of the same attempts twice is harmless. Where there is nothing to do, nothing is written.
-
-    Args:
-        busy: how many attempts at each receiver are under way in this worker.
-        wants_more: whether further attempts can be made.
+    Telling of the same attempts twice is harmless.
     """
-    if not made and not (wants_more and _is_any(database, busy, per_receiver)):
-        return []
     with database.writing() as session:
         now = database_now(session)
-        _record(session, made, now, schedule)
-        if not wants_more:
+        reports = [
+            Report(parcel, answer, after(answer, attempts=parcel.attempts, now=now, chance=random(), schedule=schedule))  # noqa: S311 -- spreads load
+            for parcel, answer in made
+        ]
+        for receiver_id in deliveries.record(session, reports):
+            receiver = _receiver(session, receiver_id)
+            _note(session, "receiver.paused", None, receiver.workflow_id, receiver_id)
+
+
+def take_next(database: Database, room: Callable[[int], int], *, lease: timedelta = LEASE) -> list[Parcel]:
+    """Route new events and take the next attempts in hand. Where there is nothing to do, nothing is written.
+
+    Args:
+        room: of a receiver's id, how many attempts more this worker can make there at once.
+    """
+    with database.reading() as session:
+        if not deliveries.has_unrouted(session) and not any(map(room, deliveries.receivers_with_work(session))):
             return []
+    with database.writing() as session:
         while deliveries.route(session) == deliveries.ROUTED_AT_ONCE:
             pass
-        taken: list[Parcel] = []
-        for receiver_id in deliveries.receivers_with_work(session):
-            room = per_receiver - busy.get(receiver_id, 0)
-            if room > 0:
-                taken += deliveries.lease(session, receiver_id, room=room, for_=lease)
-        return taken
+        wanted = {receiver_id: room(receiver_id) for receiver_id in deliveries.receivers_with_work(session)}
+        return deliveries.lease(session, {whose: some for whose, some in wanted.items() if some}, for_=lease)
 
 
 def give_back(database: Database, parcels: Sequence[Parcel]) -> None:
     """Leave attempts that were not made to other workers."""
     with database.writing() as session:
         deliveries.give_back(session, parcels)
-
-
-def _is_any(database: Database, busy: Mapping[int, int], per_receiver: int) -> bool:
-    with database.reading() as session:
-        if deliveries.has_unrouted(session):
-            return True
-        return any(busy.get(each, 0) < per_receiver for each in deliveries.receivers_with_work(session))
-
-
-def _record(
-    session: Session, made: Sequence[tuple[Parcel, Answer]], now: datetime, schedule: Sequence[timedelta]
-) -> None:
-    reports = [
-        Report(parcel, answer, after(answer, attempts=parcel.attempts, now=now, chance=random(), schedule=schedule))  # noqa: S311 -- spreads load
-        for parcel, answer in made
-    ]
-    for receiver_id in deliveries.record(session, reports):
-        receiver = _receiver(session, receiver_id)
-        _note(session, "receiver.paused", None, receiver.workflow_id, receiver_id)
 
 
 # --- who may -------------------------------------------------------------------------------------------------------
