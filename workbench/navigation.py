@@ -44,6 +44,7 @@ SCREENS = (
     Screen("Analytics", "Impact", "impact.py", ":material/compare_arrows:", Task.SEE_ANALYTICS),
     Screen("Analytics", "Alerts", "alerts.py", ":material/notification_important:", Task.SEE_ANALYTICS),
     Screen("Data", "Data", "data.py", ":material/database:", Task.IMPORT),
+    Screen("Data", "Deliveries", "deliveries.py", ":material/outbox:", Task.DELIVER),
 )
 
 

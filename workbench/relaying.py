@@ -71,7 +71,7 @@ class Relay:
         self._under_way: dict[asyncio.Task[_Made], Parcel] = {}
         self._since: dict[asyncio.Task[_Made], float] = {}  #: by the monotonic clock
         self._made: list[_Made] = []  #: attempts whose outcome is not stored yet
-        self._fed: set[int] = set()  #: receivers for which the last look found something
+        self._fed: set[int] = set()  #: receivers for which another look may find something
         self._looked_at = float("-inf")  #: by the monotonic clock
         self._unsure = 0.01  #: seconds from an answer until it is stored, lately
         self._taking: dict[int, float] = {}  #: seconds that each receiver takes to answer, lately
@@ -117,6 +117,7 @@ class Relay:
         told = [(each.parcel, each.answer) for each in made]
         await asyncio.to_thread(delivering.keep_answers, self._database, told, schedule=self._schedule)
         del self._made[: len(made)]
+        self._fed |= {each.parcel.receiver_id for each in made}  # later events of their items may go now
         now = monotonic()
         self._unsure = _smoothed(self._unsure, sum(now - each.at for each in made) / len(made))
 
