@@ -348,8 +348,8 @@ DEFECTS = (
         (
             Change(
                 DELIVERIES,
-                '_HELD = (deliveries.c.id == bindparam("delivery_id"), deliveries.c.lease == bindparam("its_lease"))',
-                '_HELD = (deliveries.c.id == bindparam("delivery_id"), deliveries.c.lease != bindparam("its_lease") + "x")',
+                'bindparam("delivery_id"), deliveries.c.lease == bindparam("its_lease"))',
+                'bindparam("delivery_id"), deliveries.c.lease != bindparam("its_lease") + "x")',
             ),
         ),
         IN_LINE,
