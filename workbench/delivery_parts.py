@@ -51,6 +51,10 @@ def _answer(watched: list[Watched]) -> str:
     if oldest is not None and datetime.now(UTC) - oldest > LATE:
         return f"Not now: {counted(pending, 'event')} waiting, the oldest since {local_time(oldest)}."
     delivered = sum(each.tally.delivered for each in watched)
+    if not delivered and not pending:
+        waiting = sum(each.receiver.approved_at is None for each in watched)
+        waits = f"{counted(waiting, 'receiver')} waiting for somebody to approve." if waiting else ""
+        return f"Nothing had to be sent yet. {waits}".rstrip()
     return f"Yes: {counted(delivered, 'event')} delivered, {pending:,} on the way."
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from review_queue.roles import Role
 from storage import people, schema
 from storage.engine import Database, open_database
 from tests.builders import a_person, a_workflow, bring_in, forecasts
-from tests.outgoing import Sending, answers, receiving
+from tests.outgoing import Sending, Server, answers, receiving
 from workbench import auth, upkeep
 from workbench.actions import reminding
 from workbench.cli import app
@@ -281,6 +282,35 @@ def test_webhooks_from_the_command_line(
     assert workbench("webhook", "skip", "1").exit_code == 3
     assert workbench("webhook", "approve", "1").exit_code == 0
     assert "removed" in workbench("webhook", "remove", "1").stdout
+
+
+@pytest.mark.parametrize("relays", [True, False])
+def test_the_server_sends_webhooks_by_itself_unless_it_is_told_not_to(
+    relays: bool, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORKBENCH_WEBHOOK_LOOPBACK", "true")
+    settings.cache_clear()
+    database = open_database(database_url)
+    schema.upgrade(database)
+    sending = Sending.of(database)
+
+    async def for_a_while(server: Server) -> None:
+        keeping = asyncio.create_task(upkeep.keep(database, relays=relays))
+        for _ in range(400 if relays else 30):
+            if len(server.got) == 3:
+                break
+            await asyncio.sleep(0.05)
+        keeping.cancel()
+        with suppress(asyncio.CancelledError):
+            await keeping
+
+    with receiving(answers(200)) as server:
+        sending.receiver(server.url)
+        sending.events(*sending.items)
+        asyncio.run(for_a_while(server))
+
+    settings.cache_clear()
+    assert len(server.got) == (3 if relays else 0)
 
 
 def test_a_worker_works_until_it_is_stopped(tmp_path: Path) -> None:
