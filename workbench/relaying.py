@@ -73,7 +73,7 @@ class Relay:
         self._made: list[_Made] = []  #: attempts whose outcome is not stored yet
         self._fed: set[int] = set()  #: receivers for which another look may find something
         self._looked_at = float("-inf")  #: by the monotonic clock
-        self._unsure = 0.01  #: seconds from an answer until it is stored, lately
+        self._unsure = 0.1  #: seconds from an answer until it is stored, lately; at first, more than it will be
         self._taking: dict[int, float] = {}  #: seconds that each receiver takes to answer, lately
 
     async def run(self) -> None:

@@ -397,7 +397,7 @@ DEFECTS = (
     ),
     Defect(
         "a certificate for another name is taken",
-        (Change(SENDING, '{"sni_hostname": target.host}', '{"sni_hostname": "hooks.example"}'),),
+        (Change(SENDING, '{"sni_hostname": target.host}', '{"sni_hostname": "other.example"}'),),
         SENT_OUT,
         r"FAILED .*(held_against_the_name)",
     ),
