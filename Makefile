@@ -10,7 +10,7 @@ ARGS ?=
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test tests check lint types format migration requirements pictures api corpus crash states long defects bench-import bench-click bench-analytics bench-queue clean
+.PHONY: help run test tests check lint types format migration requirements pictures api corpus crash deliveries states long defects bench-import bench-click bench-analytics bench-queue clean
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -57,6 +57,10 @@ COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-head
 crash: $(VENV)/installed-dev ## Kill, pause and cut off whoever decides, and see that nothing is lost: make crash N=10000
 	@$(PYTHON) -W ignore -m tests.crash --decisions $(N)
 crash: N ?= 2000
+
+deliveries: $(VENV)/installed-dev ## Kill whoever sends webhooks, send to bad receivers, and see that all arrives: make deliveries N=10000
+	@$(PYTHON) -W ignore -m tests.crash --faults F17,F18 --decisions $(N)
+deliveries: N ?= 2000
 
 long: $(VENV)/installed-dev ## Run the tests that take too long for every commit: of the browser, and of twenty seeds
 	@$(PYTHON) -m pytest -n auto --dist worksteal -m long -rP tests/browser tests/workbench

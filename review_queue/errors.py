@@ -289,3 +289,15 @@ class SourcesInDoubt(ReviewError):
         asked = "Look at it by itself." if together else "Say in a few words what makes you sure, then save."
         super().__init__(f"Item {item_id}: {doubt} {asked}")
         self.item_id, self.doubt = item_id, doubt
+
+
+class ReceiverRefused(ReviewError):
+    """A receiver that nothing may be sent to, or that cannot be changed as asked."""
+
+    code = "RECEIVER_REFUSED"
+
+
+class DeliveryRefused(ReviewError):
+    """A delivery that cannot be replayed or skipped as it stands."""
+
+    code = "DELIVERY_REFUSED"

@@ -35,6 +35,7 @@ class Task(StrEnum):
     IMPORT = "bring data in"
     EXPORT = "take data out"
     GOVERN = "change a workflow"
+    DELIVER = "send decisions to other systems"
     GRANT = "change people and roles"
 
 
@@ -55,11 +56,12 @@ ALLOWED: dict[Task, frozenset[Role]] = {
     Task.IMPORT: frozenset({Role.DIRECTOR, Role.OWNER, Role.ADMINISTRATOR, Role.INTEGRATOR}),
     Task.EXPORT: frozenset({Role.DIRECTOR, Role.MANAGER, Role.OWNER, Role.AUDITOR, Role.INTEGRATOR}),
     Task.GOVERN: frozenset({Role.OWNER, Role.ADMINISTRATOR}),
+    Task.DELIVER: frozenset({Role.OWNER, Role.ADMINISTRATOR}),
     Task.GRANT: frozenset({Role.ADMINISTRATOR}),
 }
 
 #: Tasks that reach over a whole workflow, so that a grant inside a segment does not allow them.
-WHOLE = frozenset({Task.ANSWER, Task.IMPORT, Task.GOVERN, Task.GRANT, Task.LOCK})
+WHOLE = frozenset({Task.ANSWER, Task.IMPORT, Task.GOVERN, Task.DELIVER, Task.GRANT, Task.LOCK})
 
 #: How far up the escalation ladder a role may take items; 0 is the ordinary queue.
 REVIEW_LEVEL: dict[Role, int] = {Role.REVIEWER: 0, Role.DIRECTOR: 1, Role.OWNER: 2}

@@ -35,6 +35,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from review_queue.delivering import DeliveryState
 from review_queue.items import (
     CLAIMABLE_STATES,
     FINAL_OUTCOMES,
@@ -936,17 +937,84 @@ outbox = Table(  # what other systems are to hear of, written with the change th
     Column("topic", String(100), nullable=False),
     Column("payload", Json, nullable=False),
     _at("created_at"),
+    _at("routed_at", nullable=True),  # when its deliveries were written, one for each receiver that there was
+)
+_index("ix_outbox_unrouted", outbox.c.id, where=outbox.c.routed_at.is_(None))
+
+receivers = Table(  # where a workflow's events are sent; never removed
+    "receivers",
+    metadata,
+    _id(),
+    _ref("workflow_id", "workflows"),
+    Column("url", String(2000), nullable=False),
+    _ref("created_by", "people"),
+    _at("created_at"),
+    _ref("approved_by", "people", nullable=True),
+    _at("approved_at", nullable=True),  # events from then on are sent
+    _at("hold_until", nullable=True),  # it asked us to wait until then
+    _at("paused_at", nullable=True),
+    Column("paused_why", Text, nullable=False, server_default=text("''")),
+    _at("ended_at", nullable=True),
+    CheckConstraint("(approved_at IS NULL) = (approved_by IS NULL)", name="approved_by_somebody"),
+)
+Index(
+    "uq_receivers_in_use",
+    receivers.c.workflow_id,
+    receivers.c.url,
+    unique=True,
+    sqlite_where=receivers.c.ended_at.is_(None),
+    postgresql_where=receivers.c.ended_at.is_(None),
 )
 
-deliveries = Table(
+receiver_keys = Table(  # what a receiver's messages are signed with; two of them while one takes the other's place
+    "receiver_keys",
+    metadata,
+    _id(),
+    _ref("receiver_id", "receivers", index=True),
+    Column("secret", String(200), nullable=False),
+    _ref("created_by", "people"),
+    _at("created_at"),
+    _at("ends_at", nullable=True),
+)
+
+deliveries = Table(  # one event on its way to one receiver
     "deliveries",
     metadata,
     _id(),
-    _ref("outbox_id", "outbox", index=True),
-    Column("endpoint", String(400), nullable=False),
-    Column("attempt", Integer, nullable=False),
-    Column("status", String(20), nullable=False),
-    Column("answer", Text, nullable=False, server_default=text("''")),
+    _ref("outbox_id", "outbox"),
+    _ref("receiver_id", "receivers"),
+    _ref("item_id", "items", nullable=True),  # of the event: an item's events go out in their order
+    Column("webhook_id", String(64), nullable=False, unique=True),  # the same in every attempt
+    Column("state", String(20), nullable=False),
+    Column("attempts", SmallInteger, nullable=False, server_default=text("0")),  # since the first, or since a replay
+    Column("lease", String(32)),  # the attempt that is under way, or was when its worker died
+    _at("due_at"),  # of the next attempt; of one under way: when it is given up for lost
+    Column("why", Text, nullable=False, server_default=text("''")),  # what became of the last attempt
+    _at("ended_at", nullable=True),  # delivered, dead or skipped
+    UniqueConstraint("outbox_id", "receiver_id"),
+    CheckConstraint("(state = 'pending') = (ended_at IS NULL)", name="ended_or_not"),
+    _one_of("state", DeliveryState),
+)
+#: Deliveries that are not through: later events of the same item wait behind them.
+UNDONE = deliveries.c.state.in_([literal_column("'pending'"), literal_column("'dead'")])
+_index(
+    "ix_deliveries_due",
+    deliveries.c.receiver_id,
+    deliveries.c.due_at,
+    where=deliveries.c.state == literal_column("'pending'"),
+)
+_index("ix_deliveries_line", deliveries.c.receiver_id, deliveries.c.item_id, deliveries.c.outbox_id, where=UNDONE)
+Index("ix_deliveries_newest", deliveries.c.receiver_id, deliveries.c.state, deliveries.c.id)
+
+delivery_attempts = Table(
+    "delivery_attempts",
+    metadata,
+    _id(),
+    _ref("delivery_id", "deliveries", index=True),
+    Column("lease", String(32), nullable=False, unique=True),
+    Column("status", SmallInteger),  # of the answer; null: there was none
+    Column("answer", Text, nullable=False),  # in words; never what a receiver wrote
+    Column("took_ms", Integer, nullable=False),
     _at("attempted_at"),
 )
 

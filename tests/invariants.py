@@ -7,6 +7,7 @@ They know the tables and nothing of the code under test, so that a mistake in it
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -23,12 +24,14 @@ from storage.engine import Database, database_now
 from storage.tables import (
     audit_events,
     decisions,
+    deliveries,
     grants,
     items,
     outbox,
     people,
     policies,
     reasons,
+    receivers,
     segments,
 )
 
@@ -147,6 +150,8 @@ class Stored:
     people: dict[int, Row]
     paths: dict[int, str]  #: segment -> path
     policies: dict[int, Mapping[str, Any]]  #: workflow -> the newest policy
+    receivers: list[Row] = field(default_factory=list)
+    deliveries: list[Row] = field(default_factory=list)
 
     @classmethod
     def of(cls, database: Database) -> Stored:
@@ -166,6 +171,8 @@ class Stored:
                 people={row["id"]: row for row in rows(people)},
                 paths={row["id"]: row["path"] for row in rows(segments)},
                 policies={row["workflow_id"]: row["body"] for row in rows(policies)},
+                receivers=rows(receivers),
+                deliveries=rows(deliveries),
             )
 
     def effective(self) -> list[Row]:
@@ -449,6 +456,84 @@ def the_books_balance(stored: Stored, told: Told) -> Iterator[str]:
         yield f"final decisions count {dict(final)}, the outbox {dict(sent)}"
 
 
+def every_event_is_on_its_way(stored: Stored, told: Told) -> Iterator[str]:
+    """I9: a routed event has one delivery to each receiver that was approved by then; an item's are in order."""
+    events = {row["id"]: row for row in stored.outbox}
+    made = Counter((row["outbox_id"], row["receiver_id"]) for row in stored.deliveries)
+    for receiver in stored.receivers:
+        if receiver["approved_at"] is None or receiver["ended_at"] is not None:
+            continue
+        for event in events.values():
+            wanted = event["workflow_id"] == receiver["workflow_id"] and event["created_at"] >= receiver["approved_at"]
+            count = made.pop((event["id"], receiver["id"]), 0)
+            if event["routed_at"] is not None and count != wanted:
+                yield f"event {event['id']} has {count} deliveries to receiver {receiver['id']}"
+    lines: dict[tuple[int, int], list[Row]] = defaultdict(list)
+    for row in stored.deliveries:
+        if row["item_id"] is not None:
+            lines[row["receiver_id"], row["item_id"]].append(row)
+    for (receiver_id, item_id), line in lines.items():
+        states = [row["state"] for row in sorted(line, key=lambda row: row["outbox_id"])]
+        undone = [place for place, state in enumerate(states) if state in ("pending", "dead")]
+        if undone and "delivered" in states[undone[0] :]:
+            yield f"receiver {receiver_id} was told of item {item_id} out of order: {states}"
+
+
+#: A receiver's id -> what it got, in the order in which it came: webhook ids and bodies.
+Arrived = Mapping[int, list[tuple[str, bytes]]]
+
+
+def what_was_sent_arrived(stored: Stored, arrived: Arrived) -> Iterator[str]:
+    """I9, the receiver's side: whatever was delivered arrived, under one id with one body, each item's in its order.
+
+    And I17: decisions by outcome are the same there as in the outbox.
+    """
+    events = {row["id"]: row for row in stored.outbox}
+    for receiver_id, got in arrived.items():
+        mine = {row["webhook_id"]: row for row in stored.deliveries if row["receiver_id"] == receiver_id}
+        first = dict(reversed(got))
+        order = list(dict.fromkeys(webhook_id for webhook_id, _ in got))
+        yield from (f"receiver {receiver_id} got {webhook_id}, which nobody sent" for webhook_id in first.keys() - mine)
+        yield from (
+            f"receiver {receiver_id} got {webhook_id} with two bodies"
+            for webhook_id, body in got
+            if first[webhook_id] != body
+        )
+        for webhook_id, row in mine.items():
+            if row["state"] == "delivered" and webhook_id not in first:
+                yield f"lost: event {row['outbox_id']} was delivered to receiver {receiver_id} and never arrived"
+        lines: dict[int, list[int]] = defaultdict(list)
+        for webhook_id in order:
+            row = mine.get(webhook_id)
+            if row is not None and row["item_id"] is not None:
+                lines[row["item_id"]].append(row["outbox_id"])
+        for item_id, line in lines.items():
+            if line != sorted(line):
+                yield f"receiver {receiver_id} was told of item {item_id} out of order: events {line}"
+        yield from _outcomes_balance(receiver_id, first, mine, events)
+
+
+def _outcomes_balance(
+    receiver_id: int, first: Mapping[str, bytes], mine: Mapping[str, Row], events: Mapping[int, Row]
+) -> Iterator[str]:
+    bodies = [json.loads(body) for body in first.values()]
+    there = Counter(body["data"].get("outcome") for body in bodies if body["type"] == "decision.made")
+    here = Counter(
+        events[row["outbox_id"]]["payload"].get("outcome")
+        for webhook_id, row in mine.items()
+        if webhook_id in first and events[row["outbox_id"]]["topic"] == "decision.made"
+    )
+    if there != here:
+        yield f"I17: the outbox counts {dict(here)}, receiver {receiver_id} {dict(there)}"
+
+
+def deliveries_slip(database: Database, arrived: Arrived) -> list[str]:
+    """What does not hold of the outbox, the deliveries and what receivers got, in words."""
+    stored = Stored.of(database)
+    slips = [*every_event_is_on_its_way(stored, Told()), *what_was_sent_arrived(stored, arrived)]
+    return [f"I9: {slip}" for slip in slips]
+
+
 @dataclass
 class Life:
     """One item as the audit tells it."""
@@ -613,6 +698,7 @@ OF_THE_TABLES: dict[str, Invariant] = {
     "I6": nothing_is_stuck,
     "I8": every_change_is_in_the_audit,
     "I9": every_final_decision_is_in_the_outbox,
+    "I9d": every_event_is_on_its_way,
     "I12": nobody_holds_too_much,
     "I13": nobody_acts_beyond_their_grants,
     "I17": the_books_balance,

@@ -7,7 +7,20 @@ import traceback
 
 import typer
 
-from workbench.commands import database, demo, digest, exporting, importing, people, pulling, reporting, serving, tokens
+from workbench.commands import (
+    database,
+    demo,
+    digest,
+    exporting,
+    importing,
+    people,
+    pulling,
+    reporting,
+    serving,
+    tokens,
+    webhooks,
+    working,
+)
 
 UNFORESEEN = 70
 
@@ -18,6 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("serve")(serving.serve)
+app.command("worker")(working.worker)
 app.command("demo")(demo.demo)
 app.command("import")(importing.import_file)
 app.command("export")(exporting.export)
@@ -51,6 +65,19 @@ token.command("create")(tokens.create)
 token.command("list")(tokens.list_tokens)
 token.command("revoke")(tokens.revoke)
 app.add_typer(token, name="token")
+hooks = typer.Typer(help="Webhooks: where a workflow's events are sent.", no_args_is_help=True)
+hooks.command("add")(webhooks.add)
+hooks.command("list")(webhooks.list_receivers)
+hooks.command("approve")(webhooks.approve)
+hooks.command("rotate")(webhooks.rotate)
+hooks.command("pause")(webhooks.pause)
+hooks.command("resume")(webhooks.resume)
+hooks.command("remove")(webhooks.remove)
+hooks.command("deliveries")(webhooks.list_deliveries)
+hooks.command("replay")(webhooks.replay)
+hooks.command("replay-all")(webhooks.replay_all)
+hooks.command("skip")(webhooks.skip)
+app.add_typer(hooks, name="webhook")
 
 
 def main() -> None:

@@ -45,6 +45,7 @@ SCREENS = (
     Screen("Analytics", "Alerts", "alerts.py", ":material/notification_important:", Task.SEE_ANALYTICS),
     Screen("Data", "Data", "data.py", ":material/database:", Task.IMPORT),
     Screen("Data", "Sources", "sources.py", ":material/hub:", Task.SEE_QUEUE),
+    Screen("Data", "Deliveries", "deliveries.py", ":material/outbox:", Task.DELIVER),
 )
 
 

@@ -8,7 +8,7 @@ import secrets
 import socket
 import tomllib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from workbench.api import application as api
 from workbench.api import problems
 from workbench.health import Health
 from workbench.parts import untrusted_text
-from workbench.settings import Settings
+from workbench.settings import Settings, settings
 from workbench.sign_in import PROVIDER
 from workbench.stopping import doors
 
@@ -218,9 +218,11 @@ def answer_error(request: Request, error: Exception) -> Response:
 async def _lifespan(app: st.App) -> AsyncIterator[None]:
     logs.adopt("streamlit", "uvicorn")
     health.watch(session.database())
-    order = asyncio.create_task(upkeep.keep(session.database()))
+    order = asyncio.create_task(upkeep.keep(session.database(), relays=settings().relay))
     yield
     order.cancel()
+    with suppress(asyncio.CancelledError):
+        await order  # webhooks under way have a moment to end
     health.stop()
 
 

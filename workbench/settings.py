@@ -57,12 +57,25 @@ class Settings(BaseSettings):
     mail_from: str | None = None  #: whom it is from
     sources: str | None = None  #: the file that names other databases to pull from
     mask_key: SecretStr | None = None  #: what people are masked with in labels; None: another key each time
+    relay: bool = True  #: `workbench serve` sends webhooks; `workbench worker` does in any case
+    webhook_ports: Annotated[frozenset[int], NoDecode] = frozenset({443})  #: that receivers may be on
+    webhook_loopback: bool = False  #: receivers on this machine, unencrypted too: for trying it out
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("allowed_hosts", "administrators", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+
+    @field_validator("webhook_ports", mode="before")
+    @classmethod
+    def _some_ports(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        words = [word.strip() for word in value.split(",") if word.strip()]
+        if not words or not all(word.isascii() and word.isdecimal() and 0 < int(word) < 65536 for word in words):
+            raise ValueError("write ports separated by commas, like 443,8443")
+        return frozenset(int(word) for word in words)
 
     @field_validator("database_url")
     @classmethod
@@ -137,6 +150,14 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _loopback_for_trying_out(self) -> Settings:
+        if self.webhook_loopback and self.auth != "demo":
+            raise ValueError(
+                "WORKBENCH_WEBHOOK_LOOPBACK is for trying webhooks out, and works in demo mode only. Unset it"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _whole_sign_in(self) -> Settings:
         missing = [PREFIX + name.upper() for name in OIDC_NEEDS if getattr(self, name) is None]
         if self.auth == "oidc" and missing:
@@ -153,6 +174,10 @@ class Settings(BaseSettings):
             return make_url(value).render_as_string(hide_password=True)
         if name == "mail" and value is not None:
             return _without_password(value)
+        if isinstance(value, bool):
+            return str(value).lower()
+        if isinstance(value, frozenset):
+            return ",".join(str(each) for each in sorted(value))
         if isinstance(value, tuple):
             return ", ".join(value)
         return "" if value is None else str(value)

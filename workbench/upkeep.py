@@ -1,4 +1,8 @@
-"""What the server does beside answering: it keeps the queue in order, watches, learns of the sources, and reminds."""
+"""What the server does beside answering, and `workbench worker` does alone.
+
+It keeps the queue in order as the clock moves on, watches, learns of the sources, asks other databases, keeps what
+analytics read, reminds, and sends webhooks.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,8 @@ from workbench import watching
 from workbench.actions import feeding, pulling, reminding, reviewing, sourcing
 from workbench.known_reviews import keep_reviews
 from workbench.mailing import post_of
+from workbench.relaying import Relay
+from workbench.sending import Sender, reach_of
 from workbench.settings import settings
 
 EVERY = 60  #: seconds
@@ -24,8 +30,8 @@ EVERY = 60  #: seconds
 log = logging.getLogger("workbench")
 
 
-async def keep(database: Database) -> None:
-    """Keep order, watch thresholds, learn of the sources, and remind where mail is set up, until cancelled.
+async def keep(database: Database, *, relays: bool = False) -> None:
+    """Do all of that until cancelled; remind where mail is set up, and send webhooks if it ``relays``.
 
     Each goes on by itself: a mail server that is slow holds up no order.
     """
@@ -45,7 +51,14 @@ async def keep(database: Database) -> None:
         sender = chosen.mail_from or ""
         remind = partial(reminding.send_digests, database, post, sender=sender, url=chosen.public_url)
         work.append(_again_and_again(remind, "Reminders could not be sent"))
+    if relays:
+        work.append(_relay(database))
     await asyncio.gather(*work)
+
+
+async def _relay(database: Database) -> None:
+    async with Sender(reach_of(settings())) as sender:
+        await Relay(database, sender).run()
 
 
 async def _again_and_again(act: Callable[[], object], failed: str) -> None:

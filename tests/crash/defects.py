@@ -39,6 +39,9 @@ POINTS = harness("--faults", "points", "--database", "sqlite")
 LATE = harness("--faults", "F9", "--database", "sqlite")
 CLOCKS = harness("--faults", "F6", "--database", "postgresql")
 WALLS = tests("tests/crash/test_walls.py")
+IN_LINE = tests("tests/storage/test_deliveries.py", "-k", "sqlite and not many_workers")
+SENT_OUT = tests("tests/workbench/test_sending.py")
+RELAYED = tests("tests/workbench/test_relaying.py", "-k", "sqlite and (under_its_id or two_keys)")
 ANSWER_LOST = tests("tests/workbench/test_again.py", "-k", "whose_answer_was_lost_is_made_once_and_said_to_be_saved")
 
 
@@ -88,6 +91,9 @@ def _in_a_transaction_of_its_own(call: str) -> str:
 
 AUDITED = 'note(session, "decision.made", who, workflow, item.id, decision_id, details)'
 SENT = "outbox.decision_made(session, item, verdict, decision_id)"
+
+DELIVERIES = "storage/deliveries.py"
+SENDING = "workbench/sending.py"
 
 DEFECTS = (
     Defect(
@@ -300,6 +306,106 @@ DEFECTS = (
         (Change(QUEUE, "fence=items.c.fence + 1,", "fence=items.c.fence + 0,"),),
         TOKENS,
         r"I4/I16: ",
+    ),
+    Defect(
+        "an event overtakes an earlier one of its item",
+        (Change(DELIVERIES, "<= database_time(), ~is_behind)", "<= database_time())"),),
+        IN_LINE,
+        r"FAILED .*(test_of_an_item_only_the_first_event_is_sent)",
+    ),
+    Defect(
+        "a dead letter lets later events of its item pass",
+        (
+            Change(
+                DELIVERIES,
+                """ahead.c.state.in_([literal_column("'pending'"), literal_column("'dead'")])""",
+                """ahead.c.state == literal_column("'pending'")""",
+            ),
+        ),
+        IN_LINE,
+        r"FAILED .*(test_a_dead_letter_holds_back_its_item)",
+    ),
+    Defect(
+        "a lease does not keep others away",
+        (Change(DELIVERIES, '"until": now + for_}', '"until": now}'),),
+        IN_LINE,
+        r"FAILED .*(test_a_lease_keeps_others_away)",
+    ),
+    Defect(
+        "a lease never ends",
+        (Change(DELIVERIES, '"until": now + for_}', '"until": now + for_ + timedelta(days=9)}'),),
+        IN_LINE,
+        r"FAILED .*(test_a_lease_keeps_others_away)",
+    ),
+    Defect(
+        "an event is routed every time",
+        (Change(DELIVERIES, ".values(routed_at=now))", ".values(routed_at=None))"),),
+        IN_LINE,
+        r"FAILED .*(test_an_event_becomes_one_delivery_for_each_receiver_once|test_many_events_are_routed)",
+    ),
+    Defect(
+        "a late failure undoes what another worker has in hand",
+        (
+            Change(
+                DELIVERIES,
+                'bindparam("delivery_id"), deliveries.c.lease == bindparam("its_lease"))',
+                'bindparam("delivery_id"), deliveries.c.lease != bindparam("its_lease") + "x")',
+            ),
+        ),
+        IN_LINE,
+        r"FAILED .*(test_a_late_failure_changes_nothing)",
+    ),
+    Defect(
+        "a webhook gets a new id with every attempt",
+        (
+            Change(
+                DELIVERIES, "webhook_id=row.webhook_id,\n        attempts", "webhook_id=uuid4().hex,\n        attempts"
+            ),
+        ),
+        RELAYED,
+        r"FAILED .*(under_its_id)",
+    ),
+    Defect(
+        "only one of two keys signs",
+        (Change("workbench/relaying.py", "body, parcel.secrets)", "body, parcel.secrets[:1])"),),
+        RELAYED,
+        r"FAILED .*(test_two_keys_sign)",
+    ),
+    Defect(
+        "a webhook follows a redirect",
+        (Change(SENDING, "follow_redirects=False", "follow_redirects=True"),),
+        SENT_OUT,
+        r"FAILED .*(test_a_redirect_is_not_followed)",
+    ),
+    Defect(
+        "a webhook goes to a name that leads inside",
+        (Change(SENDING, "if not all(is_allowed(address, target) for address in found):", "if not found:"),),
+        SENT_OUT,
+        r"FAILED .*(test_a_name_that_leads_inside)",
+    ),
+    Defect(
+        "one public address among others is enough",
+        (Change(SENDING, "if not all(is_allowed", "if not any(is_allowed"),),
+        SENT_OUT,
+        r"FAILED .*(test_one_inside_address_among_public_ones)",
+    ),
+    Defect(
+        "a webhook is connected to by its name",
+        (Change(SENDING, "url.copy_with(host=address)", "url"),),
+        SENT_OUT,
+        r"FAILED .*(test_a_name_that_leads_elsewhere_the_second_time)",
+    ),
+    Defect(
+        "a certificate for another name is taken",
+        (Change(SENDING, '{"sni_hostname": target.host}', '{"sni_hostname": "other.example"}'),),
+        SENT_OUT,
+        r"FAILED .*(held_against_the_name)",
+    ),
+    Defect(
+        "an attempt has no end",
+        (Change(SENDING, "asyncio.timeout(self._total)", "asyncio.timeout(60)"),),
+        SENT_OUT,
+        r"FAILED .*(test_an_attempt_ends_in_time)",
     ),
 )
 

@@ -14,6 +14,7 @@ pytestmark = pytest.mark.storm
 ROOT = Path(__file__).parents[2]
 #: As PROMISES has it for each commit; a busy machine may want fewer.
 DECISIONS = os.environ.get("WORKBENCH_CRASH_DECISIONS", "1000")
+EVENTS = "200"  #: in the outbox
 
 
 def crash(*asked: str) -> None:
@@ -33,3 +34,8 @@ def crash(*asked: str) -> None:
 @pytest.mark.parametrize(("fault", "database"), [("F1", "sqlite"), ("F2", "postgresql")])
 def test_nothing_is_lost_doubled_or_stuck_in_a_storm(fault, database):
     crash("--faults", fault, "--database", database, "--decisions", DECISIONS)
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_events_arrive_in_order_past_killed_workers_and_bad_receivers(database):
+    crash("--faults", "F17,F18", "--database", database, "--decisions", EVENTS)

@@ -5,7 +5,9 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from review_queue.roles import Role
 from storage import people, schema
 from storage.engine import Database, open_database
 from tests.builders import a_person, a_workflow, bring_in, forecasts
+from tests.outgoing import Sending, Server, answers, receiving
 from workbench import auth, upkeep
 from workbench.actions import reminding
 from workbench.cli import app
@@ -61,12 +64,16 @@ def test_every_command_of_the_contract_is_there() -> None:
         if group.typer_instance
     }
 
-    assert commands == {"serve", "demo", "import", "export", "pull", "report", "digest", "check-config"}
+    assert commands == {"serve", "worker", "demo", "import", "export", "pull", "report", "digest", "check-config"}
     assert groups == {
         "db": {"upgrade", "current", "backup", "restore"},
         "workflow": {"add", "list", "show", "check"},
         "people": {"list", "grant", "revoke"},
         "token": {"create", "list", "revoke"},
+        "webhook": {
+            *("add", "list", "approve", "rotate", "pause", "resume", "remove"),
+            *("deliveries", "replay", "replay-all", "skip"),
+        },
     }
 
 
@@ -239,6 +246,95 @@ def test_the_port_that_is_taken_is_named(tmp_path: Path) -> None:
 
     assert found.returncode == 2
     assert f"Cannot listen on 127.0.0.1:{port}" in found.stderr
+
+
+def test_webhooks_from_the_command_line(
+    workbench: Callable[..., Result], database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORKBENCH_WEBHOOK_LOOPBACK", "true")
+    settings.cache_clear()
+    workbench("db", "upgrade")
+    sending = Sending.of(open_database(database_url))
+
+    with receiving(answers(200)) as server:
+        added = json.loads(workbench("webhook", "add", server.url, "--workflow", "sales", "--json").stdout)
+        refused = workbench("webhook", "add", "http://10.0.0.1/", "--workflow", "sales")
+        changed = workbench("webhook", "rotate", str(added["receiver"]))
+        sending.events(*sending.items)
+        sent = workbench("worker", "--once")
+        server.verified(added["secret"])
+    (found,) = json.loads(workbench("webhook", "list", "--workflow", "sales", "--json").stdout)
+    told = json.loads(workbench("webhook", "deliveries", "--workflow", "sales", "--json").stdout)
+
+    assert sent.stdout == "3 attempts were made.\n"
+    assert len(server.got) == 3
+    assert (refused.exit_code, "must start with https" in refused.stderr) == (3, True)
+    assert "which is shown this once: whsec_" in changed.stdout
+    assert (found["state"], found["delivered"], found["pending"], len(found["keys"])) == ("active", 3, 0, 2)
+    assert [(each["series"], each["state"]) for each in told] == [
+        (f"acme-{number}", "delivered") for number in (3, 2, 1)
+    ]
+    assert {each["webhook_id"] for each in told} == {request.id for request in server.got}
+    assert "acme-1" in workbench("webhook", "deliveries", "--workflow", "sales").stdout
+    assert "is paused" in workbench("webhook", "pause", "1").stdout
+    assert "gets its events again" in workbench("webhook", "resume", "1").stdout
+    assert "0 deliveries are sent again" in workbench("webhook", "replay-all", "1").stdout
+    assert workbench("webhook", "replay", "1").exit_code == 3
+    assert workbench("webhook", "skip", "1").exit_code == 3
+    assert workbench("webhook", "approve", "1").exit_code == 0
+    assert "removed" in workbench("webhook", "remove", "1").stdout
+
+
+@pytest.mark.parametrize("relays", [True, False])
+def test_the_server_sends_webhooks_by_itself_unless_it_is_told_not_to(
+    relays: bool, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORKBENCH_WEBHOOK_LOOPBACK", "true")
+    settings.cache_clear()
+    database = open_database(database_url)
+    schema.upgrade(database)
+    sending = Sending.of(database)
+
+    async def for_a_while(server: Server) -> None:
+        keeping = asyncio.create_task(upkeep.keep(database, relays=relays))
+        for _ in range(400 if relays else 30):
+            if len(server.got) == 3:
+                break
+            await asyncio.sleep(0.05)
+        keeping.cancel()
+        with suppress(asyncio.CancelledError):
+            await keeping
+
+    with receiving(answers(200)) as server:
+        sending.receiver(server.url)
+        sending.events(*sending.items)
+        asyncio.run(for_a_while(server))
+
+    settings.cache_clear()
+    assert len(server.got) == (3 if relays else 0)
+
+
+def test_a_worker_works_until_it_is_stopped(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/workbench.db"
+    schema.upgrade(open_database(url))
+    sending = Sending.of(open_database(url))
+    plain = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    environment = plain | {"WORKBENCH_DATABASE_URL": url, "WORKBENCH_WEBHOOK_LOOPBACK": "true", "PYTHONPATH": str(ROOT)}
+
+    with receiving(answers(200)) as server:
+        sending.receiver(server.url)
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "workbench", "worker"], env=environment, stderr=subprocess.PIPE
+        )
+        sending.events(*sending.items)
+        while len(server.got) < 3:
+            assert worker.poll() is None
+            time.sleep(0.05)
+        worker.terminate()
+        _, said = worker.communicate(timeout=30)
+
+    assert worker.returncode == 0, said
+    assert b"Traceback" not in said
 
 
 def test_asking_for_help_does_not_start_the_screens() -> None:

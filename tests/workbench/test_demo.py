@@ -196,6 +196,7 @@ def test_a_database_in_use_is_refused_and_left_alone(database: Database):
 
 def test_a_load_that_fails_leaves_an_empty_database(database: Database):
     with database.writing() as session:
+        session.execute(text("DROP TABLE delivery_attempts"))
         session.execute(text("DROP TABLE deliveries"))
         session.execute(text("DROP TABLE outbox"))  # the last thing that a load writes
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from workbench.sending import reach_of
 from workbench.settings import PREFIX, Settings, SettingsInvalid, settings
 
 ROOT = Path(__file__).parents[2]
@@ -82,6 +83,9 @@ def test_every_problem_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None
         ("ADMINISTRATORS", "ada@example.com", "an e-mail address identifies nobody"),
         ("PORT", "70000", "less than or equal to 65535"),
         ("PUBLIC_URL", "review.example.com", "write where people reach the workbench"),
+        ("WEBHOOK_PORTS", "https", "write ports separated by commas"),
+        ("WEBHOOK_PORTS", "443,70000", "write ports separated by commas"),
+        ("WEBHOOK_PORTS", "", "write ports separated by commas"),
         ("MAIL", "mail.example.com", "write file:FOLDER"),
         ("MAIL", "smtp://mail.example.com:eighty", "write file:FOLDER"),
         ("MAIL_FROM", "review@example.com, all@example.com", "write one address"),
@@ -141,6 +145,24 @@ def test_what_is_in_force_is_shown_without_its_secrets(monkeypatch: pytest.Monke
         assert secret not in shown
 
 
+def test_webhooks_to_this_machine_are_for_demo_mode_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not reach_of(read(monkeypatch)).to_loopback
+    settings.cache_clear()
+    assert reach_of(read(monkeypatch, WORKBENCH_WEBHOOK_LOOPBACK="true")).to_loopback
+    settings.cache_clear()
+
+    found = problems(monkeypatch, WORKBENCH_WEBHOOK_LOOPBACK="true", **OIDC)
+
+    assert found == "WORKBENCH_WEBHOOK_LOOPBACK is for trying webhooks out, and works in demo mode only. Unset it."
+
+
+def test_ports_of_receivers_are_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = read(monkeypatch, WORKBENCH_WEBHOOK_PORTS="8443, 443")
+
+    assert reach_of(found).ports == {443, 8443}
+    assert found.in_force()["WORKBENCH_WEBHOOK_PORTS"] == "443,8443"
+
+
 def test_mail_needs_a_sender_and_an_empty_setting_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "also needs WORKBENCH_MAIL_FROM" in problems(monkeypatch, WORKBENCH_MAIL="smtp://mail.example.com")
 
@@ -166,6 +188,5 @@ def test_every_setting_is_documented_with_its_default() -> None:
     )
 
     assert set(documented) == {PREFIX + name.upper() for name in Settings.model_fields}
-    for name, field in Settings.model_fields.items():
-        shown = f"`{field.default}`" if field.default not in (None, ()) else "none"
-        assert documented[PREFIX + name.upper()] == shown, name
+    for name, default in Settings.model_construct().in_force().items():
+        assert documented[name] == (f"`{default}`" if default else "none"), name
