@@ -121,7 +121,7 @@ def test_a_file_that_does_not_fit_is_refused_with_what_is_wrong(headers, given, 
 
 def test_a_kind_that_there_is_not_is_refused_with_those_that_there_are():
     assert kind_of("sources") is Kind.SOURCES
-    with pytest.raises(FileRefused, match="Choose one of forecasts, history, actuals, reviews, sources"):
+    with pytest.raises(FileRefused, match="Choose one of forecasts, history, actuals, reviews, used, sources"):
         kind_of("stuff")
 
 
