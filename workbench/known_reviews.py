@@ -191,7 +191,7 @@ def keep_reviews(database: Database) -> None:
 
 def _is_far_behind(session: Session, workflow: Workflow) -> bool:
     until = keeping.until(session, workflow)
-    if until is None or not until.is_whole:
+    if until is None or until.tips is None or not until.is_whole:
         return True
     now = database_now(session)
     if until.changes_at is not None and until.changes_at <= now:
@@ -209,12 +209,11 @@ def _read(
     is_whole: bool,
 ) -> _AtHand:
     now, grown, until = database_now(session), newest(session), keeping.until(session, workflow)
-    if until is None or not until.is_whole:
+    if until is None or until.tips is None or not until.is_whole:
         raise BeingPutTogether
-    is_at_hand = before is not None and before.stamp == until.stamp
-    if is_at_hand and before.grown == grown and now - before.known.as_of < FRESH:
-        return before
-    if is_at_hand:
+    if before is not None and before.stamp == until.stamp:
+        if before.grown == grown and now - before.known.as_of < FRESH:
+            return before
         closed = before.closed
     else:
         since = None if is_whole else _read_from(session, workflow, span, now)
