@@ -208,6 +208,7 @@ def test_the_table_behind_a_chart_can_be_taken_away(page: Page, simulated: Workb
     assert len(table) == len(analytics.waiting_items(known_to(simulated), "lane"))
 
 
+@pytest.mark.long
 def test_an_empty_workflow_says_what_to_do_on_every_page(page: Page, workbench: Workbench, tmp_path: Path) -> None:
     file = tmp_path / "new.toml"
     file.write_text(EMPTY)

@@ -165,6 +165,7 @@ def test_a_double_click_is_one_decision(workbench: Workbench, page: Page):
     assert len(stored(workbench, decisions)) == 1
 
 
+@pytest.mark.long
 def test_two_browsers_press_accept_on_one_item_and_one_decision_is_made(
     workbench: Workbench, new_page: Callable[[], Page]
 ):
@@ -235,6 +236,7 @@ def test_a_page_reloaded_in_the_middle_shows_the_same_item_and_the_draft(workben
     assert stored(workbench, decisions) == []
 
 
+@pytest.mark.long
 def test_escalate_defer_send_back_and_skip_move_the_item_on(workbench: Workbench, page: Page):
     bring_in(workbench, 4)
     start(page, workbench)

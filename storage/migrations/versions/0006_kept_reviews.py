@@ -61,8 +61,8 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["workflow_id"], ["workflows.id"], name=op.f("fk_review_changes_workflow_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_review_changes")),
     )
-    later = {f"{dialect}_where": sa.text("stage > 1") for dialect in ("sqlite", "postgresql")}
-    op.create_index("ix_decisions_later_stage", "decisions", ["item_id"], **later)
+    later = sa.text("stage > 1")
+    op.create_index("ix_decisions_later_stage", "decisions", ["item_id"], sqlite_where=later, postgresql_where=later)
     op.create_index("ix_actuals_final_at", "actuals", ["final_at"])
     op.create_index("ix_past_reviews_decided_at", "past_reviews", ["workflow_id", "decided_at"])
 
