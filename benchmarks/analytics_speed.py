@@ -26,7 +26,7 @@ from time import perf_counter
 from sqlalchemy import Table, func, select, text
 from sqlalchemy.orm import Session
 
-from storage import keeping, schema, tables, workflows
+from storage import checks, keeping, schema, second_looks, tables, workflows
 from storage.engine import Database, open_database
 from workbench import analytics, demo, known_reviews
 from workbench.actions.looking import people_compared
@@ -99,6 +99,12 @@ def _time(database: Database, known: Reviews) -> None:
 
 
 def _oversight(database: Database, known: Reviews) -> None:
+    with database.reading() as session:
+        oversight.tested_lines(
+            known,
+            checks.met(session, known.workflow, known.as_of)["is_caught"].astype(bool),
+            second_looks.pairs(session, known.workflow, known.as_of),
+        )
     row = known if known.one_in == 1 else read_now(database, known.workflow, span=known_reviews.NEWEST)
     oversight.answer(known)
     oversight.five_lines(known, row)

@@ -9,13 +9,14 @@ import pandas as pd
 from sqlalchemy import CTE, ColumnElement, Select, Subquery, and_, case, func, not_, null, or_, select, true
 from sqlalchemy.orm import Session
 
-from review_queue.items import FINAL_OUTCOMES, OPEN_STATES, Outcome, SourceKind, State
+from review_queue.items import FINAL_OUTCOMES, Outcome, SourceKind, State
 from review_queue.roles import Principal, Task
 from storage import bulk
 from storage import people as persons
 from storage.frames import frame
 from storage.growth import Some
 from storage.tables import (
+    OPEN,
     audit_events,
     cycles,
     decisions,
@@ -40,7 +41,7 @@ def live_rows(
     session: Session, workflow: Workflow, as_of: datetime, within: Principal | None, only: Some | None
 ) -> pd.DataFrame:
     """The items of ``storage.reports.rows``."""
-    wanted = true() if only is None else _among(session, only)
+    wanted = true() if only is None else _among(session, workflow.id, only)
     effective = _effective_decisions(workflow.id, as_of, wanted)
     table = frame(session, _live_query(workflow.id, as_of, effective, within, wanted))
     standing = _standing_forecasts(session, workflow.id, as_of, effective, wanted)
@@ -51,9 +52,12 @@ def live_rows(
     return table
 
 
-def _among(session: Session, only: Some) -> ColumnElement[bool]:
-    named = bulk.among(session, items.c.id, only.items)
-    return or_(items.c.state.in_(OPEN_STATES), named) if only.and_open else named
+def _among(session: Session, workflow_id: int, only: Some) -> ColumnElement[bool]:
+    if not only.and_open:
+        return bulk.among(session, items.c.id, only.items)
+    # By their ids: of "open, or one of these" the databases look at every item that there is.
+    waiting = select(items.c.id).where(items.c.workflow_id == workflow_id, OPEN)
+    return bulk.among(session, items.c.id, sorted({*only.items, *session.execute(waiting).scalars()}))
 
 
 def _live_query(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 import pandas as pd
-from sqlalchemy import ColumnElement, FromClause, and_, exists, select
+from sqlalchemy import ColumnElement, FromClause, and_, exists, literal_column, select
 from sqlalchemy.orm import Session
 
 from review_queue.items import FINAL_OUTCOMES, Act, Stage
@@ -25,12 +25,15 @@ def pairs(session: Session, workflow: Workflow, as_of: datetime, *, within: Prin
         on the first screen. What was undone does not count; what was settled since does. Whose they were is not told.
     """
     first, second = decisions.alias("first"), decisions.alias("second")
+    # Found first, by an index of their own: they are few, and decisions are many.
+    later = select(decisions.c.item_id).where(decisions.c.stage > literal_column("1")).cte("later")
+    later = later.prefix_with("MATERIALIZED")
     seen = [] if within is None else [people.scope(within, Task.SEE_ANALYTICS)]
     rows = session.execute(
         select(first.c.ai_value, first.c.final_value, second.c.final_value, first.c.scale)
         .join(second, and_(second.c.item_id == first.c.item_id, second.c.round == first.c.round))
         .join(items, items.c.id == first.c.item_id)
-        .where(items.c.workflow_id == workflow.id, *seen)
+        .where(items.c.workflow_id == workflow.id, first.c.item_id.in_(select(later.c.item_id)), *seen)
         .where(_stands(first, Stage.FIRST, as_of), _stands(second, Stage.SECOND, as_of))
         .order_by(first.c.id)
     ).all()

@@ -577,6 +577,8 @@ Index("ix_decisions_item", decisions.c.item_id, decisions.c.id)
 _is_opposite = decisions.c.opposite_of.is_not(None)
 Index("ix_decisions_opposite_of", decisions.c.opposite_of, sqlite_where=_is_opposite, postgresql_where=_is_opposite)
 Index("ix_decisions_decided_at", decisions.c.decided_at)
+# A query repeats it with 1 written out: with a bound value SQLite does not take the index.
+_index("ix_decisions_later_stage", decisions.c.item_id, where=decisions.c.stage > literal_column("1"))
 
 reasons = Table(
     "reasons",

@@ -105,6 +105,7 @@ def test_what_else_changed_is_noted_once_and_stands_on_the_page(page: Page, simu
     expect(page.get_by_text(re.compile("A new CRM .noted by "))).to_be_visible()
 
 
+@pytest.mark.long
 def test_overrides_answers_its_question_and_names_nobody(page: Page, simulated: Workbench) -> None:
     known = known_to(simulated)
     row = analytics.overrides_overall(known)
@@ -177,6 +178,7 @@ def _looks(workbench: Workbench) -> int:
     return number
 
 
+@pytest.mark.long
 def test_a_filter_survives_in_the_link(page: Page, simulated: Workbench) -> None:
     sign_in(page, simulated, "manager", "/overrides")
     page.get_by_role("combobox", name="Show").click()
@@ -206,6 +208,7 @@ def test_the_table_behind_a_chart_can_be_taken_away(page: Page, simulated: Workb
     assert len(table) == len(analytics.waiting_items(known_to(simulated), "lane"))
 
 
+@pytest.mark.long
 def test_an_empty_workflow_says_what_to_do_on_every_page(page: Page, workbench: Workbench, tmp_path: Path) -> None:
     file = tmp_path / "new.toml"
     file.write_text(EMPTY)

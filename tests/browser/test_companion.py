@@ -69,6 +69,7 @@ def test_a_page_that_was_drawn_by_a_server_that_is_gone_works_with_the_next_one(
         assert len(stored(second, decisions)) == 1
 
 
+@pytest.mark.long
 def test_a_number_is_named_before_the_ais_is_shown(workbench: Workbench, page: Page):
     database = open_database(workbench.database_url)
     workflow = builders.a_workflow(database, human_first_share=1.0)

@@ -178,6 +178,7 @@ def test_routine_items_are_looked_at_as_chance_says_and_confirmed_together(workb
     assert len({row.item_id for row in rows}) == len(rows) == 6
 
 
+@pytest.mark.long
 def test_an_absence_is_noted_with_its_deputy_and_ended(workbench: Workbench, page: Page):
     bring_in(workbench, 1)
     sign_in(page, workbench, "reviewer")

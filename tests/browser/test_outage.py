@@ -143,6 +143,7 @@ def test_a_postgresql_that_is_killed_and_started_again_is_hardly_noticed(on_post
     assert len(stored(on_postgresql, decisions)) == 1
 
 
+@pytest.mark.long
 def test_a_page_opened_while_the_database_is_away_is_calm_and_comes_back(
     at_the_far_end: Workbench, wire: Wire, page: Page
 ):

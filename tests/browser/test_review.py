@@ -104,6 +104,7 @@ def test_an_override_without_a_reason_is_refused_and_nothing_typed_is_lost(workb
     assert stored(workbench, decisions) == []
 
 
+@pytest.mark.long
 def test_typing_beside_an_open_form_decides_nothing(workbench: Workbench, page: Page):
     bring_in(workbench, 3)
     start(page, workbench)
@@ -137,6 +138,7 @@ def test_what_was_said_when_an_item_was_passed_up_stands_on_it(workbench: Workbe
     expect(director.get_by_text("Budget freeze: please decide.")).to_be_visible()
 
 
+@pytest.mark.long
 def test_undo_puts_the_item_back_in_hand(workbench: Workbench, page: Page):
     bring_in(workbench, 2)
     start(page, workbench)
@@ -163,6 +165,7 @@ def test_a_double_click_is_one_decision(workbench: Workbench, page: Page):
     assert len(stored(workbench, decisions)) == 1
 
 
+@pytest.mark.long
 def test_two_browsers_press_accept_on_one_item_and_one_decision_is_made(
     workbench: Workbench, new_page: Callable[[], Page]
 ):
@@ -233,6 +236,7 @@ def test_a_page_reloaded_in_the_middle_shows_the_same_item_and_the_draft(workben
     assert stored(workbench, decisions) == []
 
 
+@pytest.mark.long
 def test_escalate_defer_send_back_and_skip_move_the_item_on(workbench: Workbench, page: Page):
     bring_in(workbench, 4)
     start(page, workbench)
@@ -262,6 +266,7 @@ def test_escalate_defer_send_back_and_skip_move_the_item_on(workbench: Workbench
     ]
 
 
+@pytest.mark.long
 def test_my_desk_shows_an_item_in_hand_that_has_one_forecast_only(workbench: Workbench, page: Page):
     bring_in(workbench, 1)
     database = open_database(workbench.database_url)
@@ -276,6 +281,7 @@ def test_my_desk_shows_an_item_in_hand_that_has_one_forecast_only(workbench: Wor
     expect(page.get_by_text("Something went wrong")).to_have_count(0)
 
 
+@pytest.mark.long
 def test_opening_evidence_is_stored_with_the_decision(workbench: Workbench, page: Page):
     bring_in(workbench, 1)
     start(page, workbench)

@@ -135,6 +135,7 @@ def provider() -> Iterator[str]:
         yield f"http://localhost:{server.server_port}"
 
 
+@pytest.mark.long
 def test_an_unknown_person_has_no_role_until_an_administrator_grants_one(
     page: Page, database_url: str, tmp_path: Path, provider: str
 ) -> None:

@@ -77,6 +77,7 @@ def test_a_final_value_moves_on_the_scale_and_the_chart_in_whatever_way_it_is_sa
     assert kept == [("DEAL_TIMING", "2027-01"), ("DEAL_TIMING", "2026-12")]
 
 
+@pytest.mark.long
 def test_on_a_phone_the_gap_is_in_sight_at_once_and_both_forecasts_stand_side_by_side(
     workbench: Workbench, chromium: Browser
 ):

@@ -31,7 +31,7 @@ _WRITES = re.compile(r"\b(?:INSERT INTO|UPDATE|DELETE FROM)\s+(\w+)")
 
 @dataclass(frozen=True)
 class Records:
-    """All rows of all tables at one moment, by id, in the order of their ids."""
+    """All rows of all tables at one moment, by their key, in its order."""
 
     tables: Mapping[str, Mapping[int, Row]]
     now: datetime  #: UTC, by the database's clock
@@ -90,5 +90,6 @@ class Reader:
         self._written.update(_WRITES.findall(statement))
 
     def _rows(self, table: Table) -> Mapping[int, Row]:
-        found = self._connection.execute(select(table).order_by(table.c.id)).mappings()
-        return {row["id"]: dict(row) for row in found}
+        (key,) = table.primary_key
+        found = self._connection.execute(select(table).order_by(key)).mappings()
+        return {row[key.name]: dict(row) for row in found}

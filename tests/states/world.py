@@ -120,8 +120,9 @@ class World:
             statements += [
                 f"DELETE FROM {name};",  # noqa: S608 -- names are the schema's own
                 f"INSERT INTO {name} SELECT * FROM first.{name};",  # noqa: S608
-                f"SELECT setval({sequence}, coalesce((SELECT max(id) FROM {name}), 0) + 1, false);",  # noqa: S608
             ]
+            if "id" in table.c:
+                statements.append(f"SELECT setval({sequence}, coalesce((SELECT max(id) FROM {name}), 0) + 1, false);")  # noqa: S608
         self._run("BEGIN;" + "".join(statements) + "SET session_replication_role = DEFAULT; COMMIT;")
 
     def _run(self, script: str) -> None:

@@ -61,6 +61,8 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["workflow_id"], ["workflows.id"], name=op.f("fk_review_changes_workflow_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_review_changes")),
     )
+    later = sa.text("stage > 1")
+    op.create_index("ix_decisions_later_stage", "decisions", ["item_id"], sqlite_where=later, postgresql_where=later)
     op.create_index("ix_actuals_final_at", "actuals", ["final_at"])
     op.create_index("ix_past_reviews_decided_at", "past_reviews", ["workflow_id", "decided_at"])
 
@@ -68,6 +70,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_index("ix_past_reviews_decided_at", "past_reviews")
     op.drop_index("ix_actuals_final_at", "actuals")
+    op.drop_index("ix_decisions_later_stage", "decisions")
     op.drop_table("review_changes")
     op.drop_table("kept_until")
     op.drop_table("kept_reviews")
