@@ -9,10 +9,11 @@ from workbench.companion import companion
 # Before the navigation: it would fetch a page's icon from elsewhere to stand in the browser's tab.
 st.set_page_config(page_icon="⚖️", layout="wide")
 
-banner()
 user = session.signed_in_if_known()  # the page says why, if nobody is
 
 page = navigation.choose_page(user)
+navigation.remember_page(page)
+banner()
 st.set_page_config(page_title=f"{page.title} · Review workbench")
 if user is not None:
     frame.sidebar(user)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from workbench import health
+from workbench import health, navigation
 from workbench.health import Health
 from workbench.session import database
 
@@ -22,6 +22,7 @@ AWAY_HERE = "The database does not answer at the moment, so this cannot be shown
 @st.fragment(run_every=EVERY)
 def banner() -> None:
     """Say that nothing can be saved while that is so, and draw the page afresh once it is over."""
+    navigation.return_if_astray()
     found = health.now(database())
     if found is not Health.WELL:
         st.session_state[_OUTAGE] = True

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from review_queue.roles import Principal, Task
 
 PAGES = Path(__file__).parents[1] / "pages"
+_PAGE = "page-in-view"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +66,26 @@ def choose_page(user: Principal | None) -> Any:
         sections.setdefault(screen.section, []).append(page)
     # All of them in sight: beyond twelve the rest would wait behind a button.
     return st.navigation(sections, position="sidebar" if user else "hidden", expanded=True)
+
+
+def remember_page(page: Any) -> None:
+    """Note where this session is, each time that a whole page is drawn."""
+    (screen,) = (screen for screen in SCREENS if screen.title == page.title)
+    asked = {name: st.query_params.get_all(name) for name in st.query_params}
+    st.session_state[_PAGE] = (_page_now(), screen.file, asked)
+
+
+def return_if_astray() -> None:
+    """From a timed fragment: back to the page in view, if the request came from one that was just left.
+
+    A timer in the browser names the page that it shows. Where the server switches pages at that moment, Streamlit
+    (1.67) takes the late request for a change of page, and leaves the new page empty.
+    """
+    place, file, asked = st.session_state.get(_PAGE, (None, None, None))
+    if file is not None and place != _page_now():
+        st.switch_page(PAGES / file, query_params=asked)
+
+
+def _page_now() -> str | None:
+    context = get_script_run_ctx()
+    return context.page_script_hash if context else None

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, WebSocketRoute, expect
+from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from review_queue.reminders import link
 from tests.browser.steps import Workbench, settled, sign_in
@@ -39,6 +40,35 @@ def test_a_decision_leads_to_its_receipt_from_review_and_from_my_desk(workbench:
     expect(page.get_by_role("heading", name="acme-2 · 2026-12")).to_be_visible()
     page.reload()
     expect(page.get_by_text("Nothing yet: the actual is not known.")).to_be_visible()
+
+
+def test_a_timer_of_the_page_just_left_does_not_empty_the_new_one(workbench: Workbench, page: Page):
+    timed: list[bytes] = []
+    servers: list[WebSocketRoute] = []
+
+    def pass_on(message: str | bytes) -> None:
+        if isinstance(message, bytes) and BackMsg.FromString(message).rerun_script.fragment_id:
+            timed.append(message)
+        servers[-1].send(message)
+
+    def between(socket: WebSocketRoute) -> None:
+        servers.append(socket.connect_to_server())
+        socket.on_message(pass_on)
+
+    page.route_web_socket("**/_stcore/stream*", between)
+    bring_in(workbench, 2, step=300)
+    sign_in(page, workbench, "reviewer")
+    while not timed:
+        page.wait_for_timeout(100)
+    late = timed[-1]
+    page.get_by_role("button", name="Start reviewing").click()
+    expect(page.get_by_role("button", name="Accept AI")).to_be_visible()
+    settled(page)
+
+    servers[-1].send(late)
+    page.wait_for_timeout(1_000)  # without an answer there is nothing to wait for
+    press(page, "a")
+    expect(page.get_by_text("Saved: Accept AI, 1,000 EUR k")).to_be_visible()
 
 
 @pytest.mark.long
