@@ -16,6 +16,7 @@ from review_queue.decimals import Mark
 from review_queue.errors import ReviewError
 from review_queue.roles import Principal
 from storage.workflows import Workflow
+from workbench import importing_apart
 from workbench.actions import importing
 from workbench.actions.importing import FileLook, ImportSummary
 from workbench.foreign.facts import Choices
@@ -170,7 +171,7 @@ def import_buttons(
         return
     running = Running(upload.name, is_rehearsal=checked)
     running.future = _IMPORTS.submit(
-        importing.import_file,
+        importing_apart.import_file,
         database(),
         person_id=user.person_id,
         workflow_key=workflow.key,

@@ -113,7 +113,7 @@ def test_wrong_use_is_exit_code_2_and_a_refusal_3(command, arguments, code, said
 def test_help_lists_the_kinds_there_are(command):
     result = command("import", "--help")
 
-    assert "forecasts, history, actuals, reviews, sources" in " ".join(result.stdout.replace("│", " ").split())
+    assert "forecasts, history, actuals, reviews, used, sources" in " ".join(result.stdout.replace("│", " ").split())
 
 
 def test_workflows_are_listed_and_shown(command):

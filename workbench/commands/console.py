@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from review_queue.errors import FileRefused, ReviewError
 from review_queue.roles import Role
 from storage import audit, people, schema, workflows
-from storage.engine import Database, open_database
+from storage.engine import LARGE_CACHE, Database, open_database
 from workbench.settings import SettingsInvalid, settings
 
 DONE = 0
@@ -27,7 +27,7 @@ OPERATOR = "operator"
 
 def open_ready() -> Database:
     """The database that the settings name, with its schema on the newest version."""
-    database = open_database(settings().database_url)
+    database = open_database(settings().database_url, cache=LARGE_CACHE)
     schema.upgrade(database)
     return database
 

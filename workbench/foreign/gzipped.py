@@ -25,8 +25,8 @@ def unpacked(data: bytes) -> bytes:
             while piece := packed.read(_PIECE):
                 found.write(piece)
                 size = found.tell()
-                if size > limits.MOST_BYTES:
-                    refuse("TOO_LARGE", f"unpacks to more than {limits.MOST_BYTES >> 20} MB. Split it.")
+                if size > limits.MOST_UNPACKED:
+                    refuse("TOO_LARGE", f"unpacks to more than {limits.MOST_UNPACKED >> 20} MB. Split it.")
                 if size > limits.SMALL and size > limits.MOST_PACKED * len(data):
                     sentence = f"unpacks to more than {limits.MOST_PACKED} times its size. Send it unpacked."
                     refuse("GROWS_TOO_MUCH", sentence)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-MOST_BYTES = 100 << 20  #: of a file, and of what a packed one unpacks to
+MOST_BYTES = 200 << 20  #: of a file, and of its text: a million rows of forecasts have 120
+MOST_UNPACKED = 100 << 20  #: bytes that a packed file may hold
 MOST_PACKED = 20  #: times that a packed file may grow, once it has grown past ``SMALL``
 SMALL = 10 << 20  #: bytes below which nothing that a file unpacks to is too much
 MOST_SPREADSHEET = 400 << 20  #: bytes of XML that a spreadsheet may unpack to, which is read piece by piece

@@ -51,7 +51,7 @@ def open_parquet(data: bytes) -> Opened:
 
 def _check_size(metadata: pq.FileMetaData) -> None:
     unpacked = sum(metadata.row_group(number).total_byte_size for number in range(metadata.num_row_groups))
-    if unpacked > limits.MOST_BYTES or unpacked < 0:
+    if unpacked > limits.MOST_UNPACKED or unpacked < 0:
         refuse("TOO_LARGE", f"unpacks to {unpacked >> 20:,} MB, which is too much. Split it into several files.")
 
 
