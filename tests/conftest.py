@@ -6,6 +6,7 @@ import gc
 import os
 import shutil
 import tempfile
+import zlib
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -22,6 +23,11 @@ from storage.engine import Database, open_database
 #: Tests press faster than anybody reads. What this setting is for has tests of its own.
 os.environ["WORKBENCH_DOUBLE_CLICK_MS"] = "0"
 
+#: A test that asks for one of these opens a page, and runs on one kind of database, half of them on each. With the
+#: second name set in the environment it runs on both.
+OPENS_A_PAGE = {"open_as", "page"}
+ON_BOTH = "WORKBENCH_PAGES_ON_BOTH"
+
 _number = count()
 #: What SQLAlchemy compiled for the tests so far, by the dialect's name.
 _compiled: dict[str, tuple[Dialect, dict[Any, Any]]] = {}
@@ -37,6 +43,29 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out half of each pair of tests that open a page, which half by name, so that it stays the same.
+
+    A page draws the same on both, and what it stores is tested on both beneath it.
+    """
+    if ON_BOTH in os.environ:
+        return
+    left_out = {item for item in items if _is_the_other_half(item)}
+    config.hook.pytest_deselected(items=list(left_out))
+    items[:] = [item for item in items if item not in left_out]
+
+
+def _is_the_other_half(item: pytest.Item) -> bool:
+    params = getattr(getattr(item, "callspec", None), "params", {})
+    shared = [params[name] for name in ("shared_workbench", "simulated") if name in params]
+    kinds = shared or [kind for kind in (params.get("database_url"),) if kind]
+    if not kinds or not OPENS_A_PAGE & set(getattr(item, "fixturenames", ())):
+        return False
+    # A server that a whole module shares is started once.
+    name = item.path.name if shared else item.name.replace(kinds[0], "")
+    return kinds[0] != ("sqlite", "postgresql")[zlib.crc32(name.encode()) % 2]
 
 
 @pytest.fixture(scope="session")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -26,33 +24,6 @@ FLAGS = [
 ]
 #: Milliseconds. A page settles in well under one second; a busy machine gets many.
 PATIENCE = 30_000
-
-
-#: Each test here runs on one kind of database, half of them on each; with this set in the environment, on both.
-ON_BOTH = "WORKBENCH_BROWSER_ON_BOTH"
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out half of each pair of browser tests, which half by name, so that it stays the same.
-
-    A page draws the same on both, and what it stores is tested on both beneath it.
-    """
-    if ON_BOTH in os.environ:
-        return
-    left_out = [item for item in items if _is_the_other_half(item)]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in left_out]
-
-
-def _is_the_other_half(item: pytest.Item) -> bool:
-    params = getattr(getattr(item, "callspec", None), "params", {})
-    shared = [params[name] for name in ("shared_workbench", "simulated") if name in params]
-    kinds = shared or [kind for kind in (params.get("database_url"),) if kind]
-    if not kinds or Path(__file__).parent not in item.path.parents:
-        return False
-    # A server that a whole module shares is started once.
-    name = item.path.name if shared else item.name.replace(kinds[0], "")
-    return kinds[0] != ("sqlite", "postgresql")[zlib.crc32(name.encode()) % 2]
 
 
 @pytest.fixture
