@@ -25,7 +25,7 @@ os.environ["WORKBENCH_DOUBLE_CLICK_MS"] = "0"
 
 #: A test that asks for one of these opens a page, and runs on one kind of database, half of them on each. With the
 #: second name set in the environment it runs on both.
-OPENS_A_PAGE = {"open_as", "page"}
+OPENS_A_PAGE = {"open_as", "workbench", "shared_workbench", "page"}
 ON_BOTH = "WORKBENCH_PAGES_ON_BOTH"
 
 _number = count()
