@@ -254,8 +254,10 @@ def _open_sqlite(address: URL, *, busy_timeout: float, cache: int) -> Engine:
 
 def _prepare_sqlite(connection: Any, record: Any, *, cache: int) -> None:
     cursor = connection.cursor()
+    journal = sqlite_journal()
+    if cursor.execute("PRAGMA journal_mode").fetchone()[0].upper() != journal:
+        cursor.execute(f"PRAGMA journal_mode = {journal}")  # to change it one must be alone with the file
     for pragma in (
-        f"journal_mode = {sqlite_journal()}",
         "synchronous = FULL",
         "foreign_keys = ON",
         f"cache_size = {-cache}",

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Table, func, select, update
+from sqlalchemy import Table, func, select, text, update
 from sqlalchemy.orm import Session
 
 from review_queue.errors import ReviewError
@@ -90,6 +90,33 @@ class Simulation:
     figure_comments: pd.DataFrame  #: ``subject``
     used: pd.DataFrame  #: ``item``; the plan as it was used
     statements: pd.DataFrame  #: ``source``, ``series`` (key); each ``record_id`` is the source's name for one series
+
+
+class LoadUnderWay(ReviewError):
+    """Somebody else loads the simulated organisation at this moment."""
+
+    code = "LOAD_UNDER_WAY"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Somebody else is loading the simulated organisation. It is there in a moment: reload the page."
+        )
+
+
+#: Held by whoever loads, on PostgreSQL; SQLite has one writer in any case.
+LOADING_LOCK = 7_269_303
+
+
+def load_alone(session: Session) -> None:
+    """Until the end of this transaction nobody else loads.
+
+    Raises:
+        LoadUnderWay: somebody does.
+    """
+    if session.get_bind().dialect.name != "postgresql":
+        return
+    if not session.execute(text(f"SELECT pg_try_advisory_xact_lock({LOADING_LOCK})")).scalar_one():
+        raise LoadUnderWay
 
 
 def require_empty(session: Session) -> None:

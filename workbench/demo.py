@@ -86,6 +86,7 @@ def load(database: Database, *, seed: int = 7, now: datetime | None = None, worl
 
     Raises:
         DatabaseNotEmpty: there is a workflow already.
+        LoadUnderWay: somebody else loads it at this moment.
     """
     started = stopwatch.perf_counter()
     with database.reading() as session:
@@ -94,6 +95,7 @@ def load(database: Database, *, seed: int = 7, now: datetime | None = None, worl
     story = tell(world or World(), seed=seed, now=now)
     rows = rows_of(story, seed)
     with database.writing() as session:
+        simulation.load_alone(session)
         simulation.require_empty(session)
         person_ids = simulation.add_people(session, rows)
         owner_id = person_ids[subject_of(OWNER)]

@@ -24,7 +24,7 @@ from review_queue.items import FINAL_OUTCOMES, Act, Outcome, State
 from review_queue.priority import place
 from review_queue.reasons import REASONS
 from review_queue.roles import Task
-from storage import people, schema, tables, workflows
+from storage import people, schema, simulation, tables, workflows
 from storage.engine import Database, database_now, open_database
 from storage.simulation import DatabaseNotEmpty
 from workbench import demo
@@ -33,6 +33,7 @@ from workbench.demo_world import World
 
 NOW = datetime(2026, 3, 18, 11, 20, tzinfo=UTC)  # a Wednesday, on which no month becomes final
 WORLD = World()
+SMALL = World(series_per_territory=3, bottleneck_series=6, undone=5, overturned=5)
 _number = count()
 
 
@@ -206,6 +207,20 @@ def test_a_load_that_fails_leaves_an_empty_database(database: Database):
     assert schema.is_empty(database)
     assert len(read(database, tables.people)) == 0
     assert len(read(database, tables.decisions)) == 0
+
+
+def test_of_two_who_load_at_once_one_is_told_that_the_other_does(postgresql_url: str):
+    one, other = open_database(postgresql_url), open_database(postgresql_url)
+    with one.writing() as session:
+        simulation.load_alone(session)
+        with pytest.raises(simulation.LoadUnderWay, match="Somebody else is loading"):
+            demo.load(other, now=NOW, world=SMALL)
+
+    demo.load(other, now=NOW, world=SMALL)
+
+    assert not schema.is_empty(one)
+    for database in (one, other):
+        database.engine.dispose()
 
 
 def test_the_command_says_what_it_loaded_and_then_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
