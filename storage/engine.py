@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -153,6 +153,8 @@ class Database:
         with Session(self.engine, autoflush=False) as session, _without_read_only_connections(session):
             session.begin()
             yield session
+            for act in session.info.pop(_AT_END, ()):
+                act(session)
             _commit(session)
 
     @contextmanager
@@ -160,6 +162,16 @@ class Database:
         """One consistent view that cannot write and does not hold writers up."""
         with Session(self._reader, autoflush=False) as session, session.begin():
             yield session
+
+
+def at_end(session: Session, act: Callable[[Session], None]) -> None:
+    """Have ``act`` done once, as the last thing before COMMIT. What it raises fails the transaction."""
+    acts = session.info.setdefault(_AT_END, [])
+    if act not in acts:
+        acts.append(act)
+
+
+_AT_END = "acts at the end"
 
 
 @contextmanager

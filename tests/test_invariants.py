@@ -22,6 +22,7 @@ from tests.invariants import (
     the_file_is_whole,
     violations,
 )
+from tests.tampering import unguarded
 from workbench.actions import reviewing
 
 
@@ -59,9 +60,9 @@ def told(database) -> Told:
 
 
 def bend(database, *statements) -> None:
-    with database.writing() as session:
+    with unguarded(database) as connection:
         for statement in statements:
-            session.execute(statement)
+            connection.execute(statement)
 
 
 def test_ordinary_work_violates_nothing(database, told):
