@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ARRAY, BigInteger, Select, String, bindparam, cast, func, insert, select
@@ -32,8 +33,8 @@ def record(
     item_id: int | None = None,
     decision_id: int | None = None,
     details: dict[str, Any] | None = None,
-) -> None:
-    """Add one audit event. ``details`` holds ids, numbers and codes, never free text."""
+) -> int:
+    """Add one audit event. ``details`` holds ids, numbers and codes, never free text. Returns the event's id."""
     event = {
         "actor_id": actor_id,
         "action": action,
@@ -44,6 +45,7 @@ def record(
     }
     event_id, at = session.execute(_ADDED, event).one()
     _to_seal(session, [Event(id=event_id, at=at, **event)])
+    return int(event_id)
 
 
 def record_all(session: Session, events: Sequence[dict[str, Any]]) -> None:
@@ -111,6 +113,17 @@ def hashes_at(session: Session, places: Sequence[int]) -> dict[int, str]:
     """The hashes of these links, of those that are there."""
     found = session.execute(select(audit_chain.c.seq, audit_chain.c.hash).where(audit_chain.c.seq.in_(places)))
     return dict(found.tuples().all())
+
+
+def last_at(session: Session) -> datetime | None:
+    """When the newest event happened, UTC."""
+    query = select(audit_events.c.at).order_by(audit_events.c.id.desc()).limit(1)
+    return session.execute(query).scalar_one_or_none()
+
+
+def place_of(session: Session, event_id: int) -> int:
+    """The place of an event that was committed."""
+    return session.execute(select(audit_chain.c.seq).where(audit_chain.c.event_id == event_id)).scalar_one()
 
 
 def entries(session: Session) -> Iterator[Entry]:

@@ -37,9 +37,9 @@ def unguarded(database: Database) -> Iterator[Connection]:
 
 def take_out(connection: Connection, which: ColumnElement[bool]) -> None:
     """Events with their links."""
-    gone = select(audit_events.c.id).where(which)
+    gone = list(connection.execute(select(audit_events.c.id).where(which)).scalars())
     connection.execute(delete(audit_chain).where(audit_chain.c.event_id.in_(gone)))
-    connection.execute(delete(audit_events).where(which))
+    connection.execute(delete(audit_events).where(audit_events.c.id.in_(gone)))
 
 
 def chain_anew(connection: Connection) -> None:

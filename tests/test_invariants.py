@@ -83,6 +83,7 @@ BENT = {
     "I6": lambda: [
         update(items).where(items.c.state == State.READY).values(available_at=datetime(2100, 1, 1, tzinfo=UTC))
     ],
+    "I7": lambda: [update(audit_events).where(audit_events.c.id == 2).values(actor_id=1)],
     "I8": lambda: [delete(audit_events).where(audit_events.c.action == "decision.made")],
     "I9": lambda: [delete(outbox).where(outbox.c.topic == "decision.made")],
     "I10": lambda: [delete(reasons)],

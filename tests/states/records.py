@@ -12,6 +12,7 @@ from sqlalchemy import Table, create_engine, event, select
 
 from storage.engine import Database, sqlite_module
 from storage.tables import (
+    audit_chain,
     audit_events,
     decisions,
     grants,
@@ -55,6 +56,7 @@ class Records:
             people=dict(self.of(people)),
             paths={row["id"]: row["path"] for row in self.rows(segments)},
             policies={row["workflow_id"]: row["body"] for row in self.rows(policies)},
+            chain=list(self.rows(audit_chain)),
         )
 
 
