@@ -90,7 +90,7 @@ def main(times: int) -> int:
         schema.upgrade(database)
         for minute in range(20):
             with database.writing() as session:
-                for number in range(10):
+                for number in range(5):
                     audit.record(session, "something.done", actor_id=None, details={"number": number})
             witness.keep(database, now=START + timedelta(minutes=2 * minute))
         whole = _rows(database)

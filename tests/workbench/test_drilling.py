@@ -56,12 +56,15 @@ def test_a_backup_made_while_people_work_holds_what_was_acknowledged_before(data
         while not stop.is_set():
             recorded(database, 1)
             count += 1
+            stop.wait(0.02)
         return count
 
     with ThreadPoolExecutor(2) as pool:
         workers = [pool.submit(work) for _ in range(2)]
-        done = drilling.drill(database, person_id=ida, witness=witness)
-        stop.set()
+        try:
+            done = drilling.drill(database, person_id=ida, witness=witness)
+        finally:
+            stop.set()
         made = sum(worker.result() for worker in workers)
 
     assert done.flaws == ()

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from review_queue.roles import Task
 from storage import audit, backups, people
 from storage.engine import Database
+from workbench.actions.again import again
 from workbench.actions.auditing import Keys, verify_beside
 from workbench.checkpoints import Witness
 
@@ -97,6 +98,7 @@ def _differences(session: Session, first: int, size: int, tip: str) -> list[str]
     return found
 
 
+@again(in_doubt=False)
 def _note(database: Database, person_id: int, done: Drill) -> None:
     facts = {name: round(value, 3) if isinstance(value, float) else value for name, value in asdict(done).items()}
     facts["flaws"] = len(done.flaws)
