@@ -35,7 +35,7 @@ def record(
     details: dict[str, Any] | None = None,
 ) -> int:
     """Add one audit event. ``details`` holds ids, numbers and codes, never free text. Returns the event's id."""
-    event = {
+    event: dict[str, Any] = {
         "actor_id": actor_id,
         "action": action,
         "workflow_id": workflow_id,
@@ -123,7 +123,8 @@ def last_at(session: Session) -> datetime | None:
 
 def place_of(session: Session, event_id: int) -> int:
     """The place of an event that was committed."""
-    return session.execute(select(audit_chain.c.seq).where(audit_chain.c.event_id == event_id)).scalar_one()
+    seq: int = session.execute(select(audit_chain.c.seq).where(audit_chain.c.event_id == event_id)).scalar_one()
+    return seq
 
 
 def entries(session: Session) -> Iterator[Entry]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, false, not_, or_, select, true
+from sqlalchemy import ColumnElement, and_, false, not_, or_, select, true
 from sqlalchemy.orm import Session
 
 from review_queue.roles import Principal, Task
@@ -87,9 +87,7 @@ def _in_scope(session: Session, who: Principal, workflow: Workflow, sought: Soug
         everywhere = any(grant.workflow_id is None and grant.segment_path is None for grant in held)
         return audit_events.c.workflow_id.is_(None) if everywhere else false()
     can_be_undone = database_now(session) - timedelta(seconds=workflow.policy.undo_seconds)
-    of_item = exists().where(
-        items.c.id == audit_events.c.item_id, scope(who, Task.AUDIT), not_(sealed_from(who, can_be_undone))
-    )
+    of_item = and_(items.c.id.is_not(None), scope(who, Task.AUDIT), not_(sealed_from(who, can_be_undone)))
     is_whole = any(grant.segment_path is None for grant in held)
     seen = or_(of_item, audit_events.c.item_id.is_(None)) if is_whole else of_item
     return and_(audit_events.c.workflow_id == workflow.id, seen)
