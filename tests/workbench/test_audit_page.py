@@ -61,8 +61,8 @@ def aude(database):
     return a_person(database, "Aude", Role.AUDITOR)
 
 
-def found(database, person, **sought):
-    events = auditing.search(database, person_id=person, workflow_key="sales", sought=Sought(**sought))
+def found(database, whom, **sought):
+    events = auditing.search(database, person_id=whom, workflow_key="sales", sought=Sought(**sought))
     return [(event.action, event.item_id) for event in events]
 
 
