@@ -10,7 +10,7 @@ ARGS ?=
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test tests check lint types format migration requirements pictures api corpus crash deliveries states long defects bench-import bench-click bench-analytics bench-queue clean
+.PHONY: help run test tests check lint types format migration requirements pictures api corpus crash deliveries tamper states long defects bench-import bench-click bench-analytics bench-queue clean
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -53,6 +53,10 @@ requirements: $(VENV)/installed-dev ## Pin the newest versions that pyproject.to
 
 COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-index-url --no-emit-find-links --no-config
+
+tamper: $(VENV)/installed-dev ## Tamper with random events of the audit record, and see each found: make tamper N=1000
+	@$(PYTHON) -W ignore -m tests.tamper $(N)
+tamper: N ?= 100
 
 crash: $(VENV)/installed-dev ## Kill, pause and cut off whoever decides, and see that nothing is lost: make crash N=10000
 	@$(PYTHON) -W ignore -m tests.crash --decisions $(N)

@@ -301,3 +301,20 @@ class DeliveryRefused(ReviewError):
     """A delivery that cannot be replayed or skipped as it stands."""
 
     code = "DELIVERY_REFUSED"
+
+
+class RecordBehind(ReviewError):
+    """The audit record does not hold what its last checkpoint vouches for."""
+
+    code = "RECORD_BEHIND"
+
+    def __init__(self, *, size: int, vouched: int, at: datetime) -> None:
+        short = f"ends at event {size}" if size < vouched else f"is another one from event {vouched} or before"
+        super().__init__(
+            f"The audit record {short}, and the checkpoint of {at:%Y-%m-%d %H:%M:%S} UTC vouches for {vouched} events: "
+            "decisions were lost, as after restoring an old copy. Nothing is written until the right database is back, "
+            'or an administrator runs `workbench audit accept-loss --reason "…"`.'
+        )
+        self.size = size
+        self.vouched = vouched
+        self.at = at

@@ -148,12 +148,13 @@ COLUMNS: dict[ExportKind, tuple[Out, ...]] = {
         Out("realised_effect", Holds.NUMBER),
     ),
     ExportKind.AUDIT: (
-        Out("event", Holds.WHOLE),
+        *_out(Holds.WHOLE, "seq", "event"),
         Out("at", Holds.TIME),
         Out("actor_id", Holds.WHOLE),
         *_out(Holds.TEXT, "actor", "action"),
-        *_out(Holds.WHOLE, "item", "decision"),
+        *_out(Holds.WHOLE, "workflow_id", "item", "decision"),
         Out("details", Holds.JSON),
+        *_out(Holds.TEXT, "event_hash", "previous_hash", "hash"),
     ),
     ExportKind.SET_ASIDE: (
         *_out(Holds.WHOLE, "id", "batch"),

@@ -37,6 +37,7 @@ class Task(StrEnum):
     GOVERN = "change a workflow"
     DELIVER = "send decisions to other systems"
     GRANT = "change people and roles"
+    AUDIT = "read the audit record"
 
 
 ALLOWED: dict[Task, frozenset[Role]] = {
@@ -58,6 +59,7 @@ ALLOWED: dict[Task, frozenset[Role]] = {
     Task.GOVERN: frozenset({Role.OWNER, Role.ADMINISTRATOR}),
     Task.DELIVER: frozenset({Role.OWNER, Role.ADMINISTRATOR}),
     Task.GRANT: frozenset({Role.ADMINISTRATOR}),
+    Task.AUDIT: frozenset({Role.AUDITOR, Role.OWNER, Role.ADMINISTRATOR}),
 }
 
 #: Tasks that reach over a whole workflow, so that a grant inside a segment does not allow them.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,6 +27,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import DateTime, TypeDecorator
 
+from review_queue.errors import ReviewError
 from storage.failures import is_doubtful, is_read_only
 
 #: The first SQLite whose write-ahead log cannot be reset under a reader.
@@ -138,6 +139,7 @@ class Database:
 
     engine: Engine
     _reader: Engine = field(init=False, repr=False)
+    _refused: list[ReviewError] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_reader", self.engine.execution_options(only_reads=True))
@@ -152,17 +154,41 @@ class Database:
 
         Raises:
             CommitInDoubt: nobody can tell yet which of the two it was. After any other error nothing is stored.
+            ReviewError: as ``refuse_writes`` says.
         """
+        for refusal in self._refused:
+            raise refusal.with_traceback(None)
         with Session(self.engine, autoflush=False) as session, _without_read_only_connections(session):
             session.begin()
             yield session
+            for act in session.info.pop(_AT_END, ()):
+                act(session)
             _commit(session)
+
+    def refuse_writes(self, because: ReviewError | None) -> None:
+        """Raise ``because`` for whoever wants to write from now on; None: no more."""
+        self._refused[:] = [] if because is None else [because]
+
+    @property
+    def refusal(self) -> ReviewError | None:
+        """Why no writes are taken, if they are not."""
+        return next(iter(self._refused), None)
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """One consistent view that cannot write and does not hold writers up."""
         with Session(self._reader, autoflush=False) as session, session.begin():
             yield session
+
+
+def at_end(session: Session, act: Callable[[Session], None]) -> None:
+    """Have ``act`` done once, as the last thing before COMMIT. What it raises fails the transaction."""
+    acts = session.info.setdefault(_AT_END, [])
+    if act not in acts:
+        acts.append(act)
+
+
+_AT_END = "acts at the end"
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import pyarrow as pa
 from sqlalchemy import ColumnElement, Select, and_, case, exists, func, not_, or_, select
 from sqlalchemy.orm import Session
 
+from review_queue.chain import GENESIS
 from review_queue.exporting import SEGMENTS, ExportKind, Holds, Mask, Out, columns_of
 from review_queue.items import FINAL_OUTCOMES
 from review_queue.roles import Principal, Task
@@ -19,6 +20,7 @@ from storage.people import scope
 from storage.receipts import sealed_from
 from storage.tables import (
     actuals,
+    audit_chain,
     audit_events,
     decisions,
     imports,
@@ -193,24 +195,32 @@ def _audit(who: Principal, workflow: Workflow, as_of: datetime, since: datetime 
     can_be_undone = as_of - timedelta(seconds=workflow.policy.undo_seconds)
     seen = and_(scope(who, Task.EXPORT), not_(sealed_from(who, can_be_undone)))
     of_item = exists().where(items.c.id == audit_events.c.item_id, seen)
+    before = audit_chain.alias("before")
     query = (
         select(
+            audit_chain.c.seq,
             audit_events.c.id.label("event"),
             audit_events.c.at,
             audit_events.c.actor_id,
             people.c.name.label("actor"),
             people.c.issuer.concat("|").concat(people.c.subject).label("person"),
             audit_events.c.action,
+            audit_events.c.workflow_id,
             audit_events.c.item_id.label("item"),
             audit_events.c.decision_id.label("decision"),
             audit_events.c.details,
+            audit_chain.c.event_hash,
+            func.coalesce(before.c.hash, GENESIS).label("previous_hash"),
+            audit_chain.c.hash,
         )
+        .join(audit_chain, audit_chain.c.event_id == audit_events.c.id)
+        .outerjoin(before, before.c.seq == audit_chain.c.seq - 1)
         .outerjoin(people, people.c.id == audit_events.c.actor_id)
         .where(audit_events.c.workflow_id == workflow.id)
         .where(or_(of_item, audit_events.c.item_id.is_(None)) if whole(who, workflow) else of_item)
         .where(*([] if since is None else [audit_events.c.at >= since]))
     )
-    return query, audit_events.c.id
+    return query, audit_chain.c.seq
 
 
 def _set_aside(who: Principal, workflow: Workflow, as_of: datetime, since: datetime | None) -> _Query:

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from review_queue.errors import ReviewError
 from review_queue.items import FINAL_OUTCOMES, Act, SourceKind
-from storage import bulk
+from storage import audit, bulk
 from storage.people import DEMO
 from storage.tables import (
     actuals,
@@ -266,6 +266,7 @@ def _tell(session: Session, simulation: Simulation, workflow_id: int, made: pd.D
         }
     )
     _insert(session, audit_events, events)
+    audit.seal_unsealed(session)
     about = simulation.items.loc[simulation.decisions["item"], ["series", "period"]].set_axis(made.index)
     told = made.join(about)[made["outcome"].isin(FINAL_OUTCOMES) | (made["act"] == Act.UNDO)]
     messages = pd.DataFrame(

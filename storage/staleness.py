@@ -7,13 +7,12 @@ from datetime import datetime
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from review_queue.items import FINAL_OUTCOMES, SourceKind, Stage, State
 from review_queue.staleness import Move, Stale, moved
-from storage import bulk, placing
-from storage.engine import database_time
+from storage import audit, bulk, placing
 from storage.tables import audit_events, decisions, items, series
 from storage.workflows import Workflow
 
@@ -120,4 +119,4 @@ def _record(session: Session, workflow: Workflow, found: list[Stale]) -> None:
         }
         for stale in found
     ]
-    session.execute(insert(audit_events).values(at=database_time()), events)
+    audit.record_all(session, events)

@@ -1034,6 +1034,18 @@ audit_events = Table(
     _ref("decision_id", "decisions", nullable=True),
     Column("details", Json, nullable=False),
 )
+Index("ix_audit_events_action", audit_events.c.action, audit_events.c.id)
+Index("ix_audit_events_actor", audit_events.c.actor_id, audit_events.c.id)
+
+audit_chain = Table(  # every event's place, without gaps; triggers refuse to change either table
+    "audit_chain",
+    metadata,
+    Column("seq", BigId, primary_key=True, autoincrement=False),
+    _ref("event_id", "audit_events"),
+    Column("event_hash", String(64), nullable=False),  # of what happened: review_queue.chain
+    Column("hash", String(64), nullable=False),  # of the place, that, and the link before
+    UniqueConstraint("event_id"),
+)
 
 heartbeat = Table(  # one row, written again and again by every server to know that writes are taken
     "heartbeat",
@@ -1042,16 +1054,6 @@ heartbeat = Table(  # one row, written again and again by every server to know t
     _at("beat_at"),
     Column("ballast", Text, nullable=False),
     CheckConstraint("id = 1", name="one_row"),
-)
-
-checkpoints = Table(
-    "checkpoints",
-    metadata,
-    _id(),
-    _ref("audit_event_id", "audit_events"),
-    Column("tip_hash", String(64), nullable=False),
-    Column("signature", Text, nullable=False),
-    _at("created_at"),
 )
 
 alerts = Table(  # a threshold of the policy that was passed: somebody acknowledges it, explains it, closes it

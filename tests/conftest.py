@@ -156,6 +156,14 @@ def database(database_url: str) -> Iterator[Database]:
     opened.engine.dispose()
 
 
+@pytest.fixture
+def postgresql_database(postgresql_url: str) -> Iterator[Database]:
+    """An empty database on PostgreSQL alone."""
+    opened = with_compiled(open_database(postgresql_url))
+    yield opened
+    opened.engine.dispose()
+
+
 def with_compiled(database: Database) -> Database:
     """``database``, which takes what was compiled for an earlier test: to compile was a sixth of a test's time."""
     engine = database.engine

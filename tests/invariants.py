@@ -7,21 +7,25 @@ They know the tables and nothing of the code under test, so that a mistake in it
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from itertools import groupby
 from typing import Any
 
+import rfc8785
 from sqlalchemy import Table, select, text
 
 from review_queue.items import CLAIMABLE_STATES, OPEN_STATES, Act, Choice, Decision, Outcome, Stage, State
 from review_queue.roles import ALLOWED, REVIEW_LEVEL, Role, Task
 from storage.engine import Database, database_now
 from storage.tables import (
+    audit_chain,
     audit_events,
     decisions,
     deliveries,
@@ -152,13 +156,14 @@ class Stored:
     policies: dict[int, Mapping[str, Any]]  #: workflow -> the newest policy
     receivers: list[Row] = field(default_factory=list)
     deliveries: list[Row] = field(default_factory=list)
+    chain: list[Row] = field(default_factory=list)
 
     @classmethod
     def of(cls, database: Database) -> Stored:
         with database.reading() as session:
 
             def rows(table: Table) -> list[Row]:
-                return [dict(row) for row in session.execute(select(table).order_by(table.c.id)).mappings()]
+                return [dict(row) for row in session.execute(select(table).order_by(*table.primary_key)).mappings()]
 
             return cls(
                 now=database_now(session),
@@ -173,6 +178,7 @@ class Stored:
                 policies={row["workflow_id"]: row["body"] for row in rows(policies)},
                 receivers=rows(receivers),
                 deliveries=rows(deliveries),
+                chain=rows(audit_chain),
             )
 
     def effective(self) -> list[Row]:
@@ -381,6 +387,42 @@ def every_change_is_in_the_audit(stored: Stored, told: Told) -> Iterator[str]:
             yield f"decision {row['id']} ({row['act']}) has {len(found)} audit events: {found}"
     for decision_id, orphans in events.items():
         yield f"the audit tells of decision {decision_id} on item {orphans[0]['item_id']}, which is not stored"
+
+
+def the_record_is_chained(stored: Stored, told: Told) -> Iterator[str]:
+    """I7: places 1 to n, each with its event; each hash as anybody computes it; and no event without a place.
+
+    That every earlier end is still there is for the state machine to say, which knows what was before.
+    """
+    events = {row["id"]: row for row in stored.audit}
+    tip = "0" * 64
+    for place, link in enumerate(stored.chain, start=1):
+        event = events.pop(link["event_id"], None)
+        if link["seq"] != place:
+            yield f"place {place} of the chain is {link['seq']}"
+            return
+        if event is None or link["event_hash"] != _event_hash(event):
+            yield f"place {place} of the chain is of another event than {link['event_id']}"
+        tip = _sha256({"event": link["event_hash"], "previous": tip, "seq": place})
+        if link["hash"] != tip:
+            yield f"place {place} of the chain does not follow from place {place - 1}"
+            return
+    for row in events.values():
+        yield f"event {row['id']} ({row['action']}) has no place in the chain"
+
+
+def _event_hash(row: Row) -> str:
+    names = ("action", "actor_id", "decision_id", "details", "id", "item_id", "workflow_id")
+    return _sha256({name: row[name] for name in names} | {"at": row["at"].strftime("%Y-%m-%dT%H:%M:%S.%fZ")})
+
+
+def _sha256(value: Row) -> str:
+    return _sha256_of(json.dumps(value, sort_keys=True))
+
+
+@lru_cache(100_000)  # the state machine asks for the same again after every step
+def _sha256_of(text: str) -> str:
+    return hashlib.sha256(rfc8785.dumps(json.loads(text))).hexdigest()
 
 
 def every_final_decision_is_in_the_outbox(stored: Stored, told: Told) -> Iterator[str]:
@@ -696,6 +738,7 @@ OF_THE_TABLES: dict[str, Invariant] = {
     "I4/I16": the_record_gives_the_state,
     "I5": state_and_decision_agree,
     "I6": nothing_is_stuck,
+    "I7": the_record_is_chained,
     "I8": every_change_is_in_the_audit,
     "I9": every_final_decision_is_in_the_outbox,
     "I9d": every_event_is_on_its_way,

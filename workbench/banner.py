@@ -15,6 +15,8 @@ SENTENCES = {
     "What you type stays on this page.",
     Health.AWAY: "Read only: the database does not answer, so nothing can be saved at the moment. "
     "What you type stays on this page.",
+    Health.BEHIND: "Read only: the database has lost decisions that were saved before, so nothing can be saved until "
+    "an administrator has looked at it. What you type stays on this page.",
 }
 AWAY_HERE = "The database does not answer at the moment, so this cannot be shown. The page comes back by itself."
 

@@ -8,6 +8,7 @@ import traceback
 import typer
 
 from workbench.commands import (
+    auditing,
     database,
     demo,
     digest,
@@ -45,6 +46,8 @@ db.command("upgrade")(database.upgrade)
 db.command("current")(database.current)
 db.command("backup")(database.backup)
 db.command("restore")(database.restore)
+db.command("drill")(database.drill)
+db.command("roles")(database.roles)
 app.add_typer(db, name="db")
 
 workflow = typer.Typer(help="Workflows: what is under review, by what policy.", no_args_is_help=True)
@@ -53,6 +56,13 @@ workflow.command("list")(importing.workflow_list)
 workflow.command("show")(importing.workflow_show)
 workflow.command("check")(importing.workflow_check)
 app.add_typer(workflow, name="workflow")
+
+record = typer.Typer(help="The audit record: verify it, take it out, its checkpoints.", no_args_is_help=True)
+record.command("verify")(auditing.verify)
+record.command("export")(auditing.export)
+record.command("key")(auditing.key)
+record.command("accept-loss")(auditing.accept_loss)
+app.add_typer(record, name="audit")
 
 who = typer.Typer(help="People and their roles.", no_args_is_help=True)
 who.command("list")(people.list_people)

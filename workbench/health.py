@@ -9,6 +9,7 @@ from time import monotonic
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from review_queue.errors import RecordBehind
 from storage import heartbeat
 from storage.engine import CommitInDoubt, Database
 from storage.failures import Failure, failure_of
@@ -25,6 +26,7 @@ class Health(StrEnum):
     WELL = "well"
     READ_ONLY = "read only"  #: it answers, and takes no writes
     AWAY = "away"
+    BEHIND = "behind"  #: its audit record does not hold what the last checkpoint vouches for
 
 
 class Watch:
@@ -123,6 +125,8 @@ def stop() -> None:
 
 def now(database: Database) -> Health:
     """What is known of ``database`` at this moment; where nobody watches it, the best is assumed."""
+    if isinstance(database.refusal, RecordBehind):
+        return Health.BEHIND
     return _watch.found if _watch and _watch.database is database else Health.WELL
 
 

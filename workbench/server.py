@@ -29,6 +29,7 @@ from storage.failures import Failure, failure_of
 from workbench import auth, banner, gate, graceful, health, logs, session, upkeep
 from workbench.api import application as api
 from workbench.api import problems
+from workbench.checkpoints import witness_of
 from workbench.health import Health
 from workbench.parts import untrusted_text
 from workbench.settings import Settings, settings
@@ -173,9 +174,26 @@ def readyz(request: Request) -> Response:
         return JSONResponse({"status": "the database does not answer"}, status_code=503)
     if found != schema.head():
         return JSONResponse({"status": f"schema {found}, needed {schema.head()}"}, status_code=503)
+    try:
+        behind = _behind()
+    except (ReviewError, OSError):
+        log.exception("The checkpoints cannot be read")  # the record is no worse for it: upkeep says so too
+        behind = None
+    if behind is not None:
+        return JSONResponse({"status": str(behind)}, status_code=503)
     if health.now(session.database()) is not Health.WELL:
         return JSONResponse({"status": "the database takes no writes"}, status_code=503)
     return JSONResponse({"status": "ready"})
+
+
+def _behind() -> ReviewError | None:
+    """Why the audit record is behind its last checkpoint; from then on the database takes no writes."""
+    witness = witness_of(settings())
+    if witness is None:
+        return None
+    behind = witness.behind(session.database())
+    session.database().refuse_writes(behind)
+    return behind
 
 
 def no_such_route(request: Request) -> Response:

@@ -56,6 +56,8 @@ class Settings(BaseSettings):
     mail: str | None = None  #: how mail gets out; None: it does not
     mail_from: str | None = None  #: whom it is from
     sources: str | None = None  #: the file that names other databases to pull from
+    checkpoints: str | None = None  #: the folder for checkpoints of the audit record, outside the database
+    checkpoint_key: str | None = None  #: the file with the private key that signs them
     mask_key: SecretStr | None = None  #: what people are masked with in labels; None: another key each time
     relay: bool = True  #: `workbench serve` sends webhooks; `workbench worker` does in any case
     webhook_ports: Annotated[frozenset[int], NoDecode] = frozenset({443})  #: that receivers may be on
@@ -116,7 +118,7 @@ class Settings(BaseSettings):
             raise ValueError("it must end with /oauth2callback, like https://review.example.com/oauth2callback")
         return _secure(value)
 
-    @field_validator("public_url", "mail", "mail_from", "sources")
+    @field_validator("public_url", "mail", "mail_from", "sources", "checkpoints", "checkpoint_key")
     @classmethod
     def _none_if_empty(cls, value: str | None) -> str | None:
         return (value or "").strip() or None
@@ -147,6 +149,12 @@ class Settings(BaseSettings):
     def _whole_mail(self) -> Settings:
         if self.mail is not None and self.mail_from is None:
             raise ValueError("WORKBENCH_MAIL also needs WORKBENCH_MAIL_FROM")
+        return self
+
+    @model_validator(mode="after")
+    def _whole_checkpoints(self) -> Settings:
+        if (self.checkpoints is None) != (self.checkpoint_key is None):
+            raise ValueError("WORKBENCH_CHECKPOINTS and WORKBENCH_CHECKPOINT_KEY need each other. Set both, or neither")
         return self
 
     @model_validator(mode="after")
@@ -192,6 +200,10 @@ class Settings(BaseSettings):
             )
         if self.auth == "oidc" and not self.administrators:
             found.append("WORKBENCH_ADMINISTRATORS is empty: grant the first role with `workbench people grant`.")
+        if self.auth == "oidc" and self.checkpoints is None:
+            found.append(
+                "WORKBENCH_CHECKPOINTS is not set: whoever owns the database could compute the audit record anew."
+            )
         return tuple(found)
 
 

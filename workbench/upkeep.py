@@ -1,7 +1,7 @@
 """What the server does beside answering, and `workbench worker` does alone.
 
 It keeps the queue in order as the clock moves on, watches, learns of the sources, asks other databases, keeps what
-analytics read, reminds, and sends webhooks.
+analytics read, signs checkpoints of the audit record, reminds, and sends webhooks.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from storage.engine import CommitInDoubt, Database
 from storage.placing import Surroundings
 from workbench import watching
 from workbench.actions import feeding, pulling, reminding, reviewing, sourcing
+from workbench.checkpoints import witness_of
 from workbench.known_reviews import keep_reviews
 from workbench.mailing import post_of
 from workbench.relaying import Relay
@@ -26,6 +27,7 @@ from workbench.sending import Sender, reach_of
 from workbench.settings import settings
 
 EVERY = 60  #: seconds
+LOOKS_EVERY = 5  #: seconds between two looks whether a checkpoint is due, or the record behind the last one
 
 log = logging.getLogger("workbench")
 
@@ -46,6 +48,10 @@ async def keep(database: Database, *, relays: bool = False) -> None:
     chosen = settings()
     work.append(_again_and_again(partial(feeding.watch_feeds, database), "The AI's feeds could not be looked at"))
     work.append(_again_and_again(partial(pulling.pull_due, database), "Other databases could not be asked"))
+    witness = witness_of(chosen)
+    if witness is not None:
+        keep_checkpoint = partial(witness.keep, database)
+        work.append(_again_and_again(keep_checkpoint, "No checkpoint of the audit record was added", every=LOOKS_EVERY))
     post = post_of(chosen)
     if post is not None:
         sender = chosen.mail_from or ""
@@ -61,13 +67,13 @@ async def _relay(database: Database) -> None:
         await Relay(database, sender).run()
 
 
-async def _again_and_again(act: Callable[[], object], failed: str) -> None:
-    """Do it once a minute, in a thread. A database that is away for a while is tried again."""
+async def _again_and_again(act: Callable[[], object], failed: str, *, every: int = EVERY) -> None:
+    """Do it once a minute or as often as said, in a thread. A database that is away for a while is tried again."""
     while True:
         try:
             await asyncio.to_thread(act)
         except ServerStopping:
             return
         except (SQLAlchemyError, CommitInDoubt, ReviewError):
-            log.exception("%s; it is tried again in a minute", failed)
-        await asyncio.sleep(EVERY)
+            log.exception("%s; it is tried again in %d s", failed, every)
+        await asyncio.sleep(every)

@@ -66,6 +66,11 @@ def _closer(page: Page) -> None:
     page.get_by_text("All twelve figures").click()
 
 
+def _verified(page: Page) -> None:
+    page.get_by_role("button", name="Verify").click()
+    page.get_by_text("The record is whole").wait_for()
+
+
 def _receiver_added(page: Page) -> None:
     page.get_by_role("heading", name="Does everything arrive?").wait_for()
     page.get_by_text("Add a receiver").wait_for()
@@ -110,6 +115,7 @@ PICTURES = (
     Picture("data", "/data"),
     Picture("sources", "/sources"),
     Picture("deliveries", "/deliveries", "workflow owner", _receiver_added),
+    Picture("audit", "/audit", "auditor", _verified),
 )
 
 

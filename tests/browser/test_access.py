@@ -31,6 +31,7 @@ PAGES = (
     "/alerts",
     "/data",
     "/sources",
+    "/audit",
 )
 DARK = ("/review", "/queue", "/reconcile")  # the same elements as elsewhere, in the other colours
 #: With every commit those that have elements of their own; the others are put together from the same parts.

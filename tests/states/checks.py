@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from storage import reports
 from storage.engine import database_now
 from storage.tables import (
+    audit_chain,
     audit_events,
     comments,
     decisions,
@@ -25,6 +26,7 @@ from tests.states.world import World
 
 #: Rows of these are added, and never change.
 KEPT_FOR_EVER = (
+    audit_chain,
     audit_events,
     comments,
     decisions,

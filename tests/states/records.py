@@ -12,6 +12,7 @@ from sqlalchemy import Table, create_engine, event, select
 
 from storage.engine import Database, sqlite_module
 from storage.tables import (
+    audit_chain,
     audit_events,
     decisions,
     grants,
@@ -55,6 +56,7 @@ class Records:
             people=dict(self.of(people)),
             paths={row["id"]: row["path"] for row in self.rows(segments)},
             policies={row["workflow_id"]: row["body"] for row in self.rows(policies)},
+            chain=list(self.rows(audit_chain)),
         )
 
 
@@ -88,6 +90,8 @@ class Reader:
 
     def _note(self, connection: Any, cursor: Any, statement: str, *context: Any) -> None:
         self._written.update(_WRITES.findall(statement))
+        if "audit_seal" in statement:  # a function of the database writes the chain there
+            self._written.add(audit_chain.name)
 
     def _rows(self, table: Table) -> Mapping[int, Row]:
         (key,) = table.primary_key

@@ -68,7 +68,8 @@ def _shape(database: Database) -> set[str]:
 
 
 SHAPE = {
-    "sqlite": "SELECT tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL AND tbl_name <> 'alembic_version'",
+    "sqlite": "SELECT tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL AND type <> 'trigger'"
+    " AND tbl_name <> 'alembic_version'",
     "postgresql": """
         SELECT table_name, column_name, data_type, is_nullable, coalesce(column_default, ''),
             coalesce(identity_generation, '')

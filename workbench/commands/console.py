@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any
 
 import typer
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from review_queue.errors import FileRefused, ReviewError
+from review_queue.errors import FileRefused, RecordBehind, ReviewError
 from review_queue.roles import Role
 from storage import audit, people, schema, workflows
 from storage.engine import LARGE_CACHE, Database, open_database
+from workbench.checkpoints import witness_of
 from workbench.settings import SettingsInvalid, settings
 
 DONE = 0
@@ -26,10 +27,23 @@ OPERATOR = "operator"
 
 
 def open_ready() -> Database:
-    """The database that the settings name, with its schema on the newest version."""
+    """The database that the settings name, with its schema on the newest version.
+
+    It takes no writes if its audit record is behind the last checkpoint.
+    """
+    witness = witness_of(settings())
     database = open_database(settings().database_url, cache=LARGE_CACHE)
     schema.upgrade(database)
+    if witness is not None:
+        with suppress(RecordBehind):  # whoever only reads goes on
+            witness.look(database)
     return database
+
+
+def require_whole(database: Database) -> None:
+    """Raise ``RecordBehind`` if its audit record is behind the last checkpoint."""
+    if database.refusal is not None:
+        raise database.refusal
 
 
 def operator(database: Database) -> int:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from storage import backups, schema
+from storage import backups, privileges, schema
 from storage.engine import open_database
-from workbench.commands.console import open_ready, print_json, refusals
+from workbench.actions import drilling
+from workbench.checkpoints import witness_of
+from workbench.commands.console import REFUSED, open_ready, operator, print_json, refusals
 from workbench.settings import settings
 
 File = Annotated[Path, typer.Argument(dir_okay=False, metavar="FILE")]
@@ -32,6 +35,34 @@ def current(as_json: Annotated[bool, typer.Option("--json", help="One JSON objec
         typer.echo(f"on {found or 'none yet'}, newest {schema.head()}")
 
 
+def roles(
+    prefix: Annotated[str, typer.Option(help="What the roles' names begin with.")] = "workbench",
+    name: Annotated[str, typer.Option("--schema", help="The schema that holds the tables.")] = "public",
+) -> None:
+    """Print the SQL for PostgreSQL roles of least privilege: the program's, the analysts' and the backup's."""
+    with refusals():
+        typer.echo(privileges.script(prefix=prefix, schema=name))
+
+
+def drill(
+    folder: Annotated[
+        Path | None, typer.Option("--folder", exists=True, file_okay=False, help="Where there is room for a copy.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Back the database up while it is in use, restore it elsewhere and verify it; exit code 3 if not whole."""
+    with refusals():
+        database = open_ready()
+        witness = witness_of(settings())
+        done = drilling.drill(database, person_id=operator(database), witness=witness, folder=folder)
+        if as_json:
+            print_json({"well": done.is_well, **asdict(done)})
+        else:
+            _tell(done)
+        if not done.is_well:
+            raise typer.Exit(REFUSED)
+
+
 def backup(file: File) -> None:
     """Copy the embedded database to FILE while it is in use."""
     with refusals():
@@ -47,3 +78,18 @@ def restore(
     with refusals():
         backups.restore(open_database(settings().database_url), file, replace=replace)
         typer.echo(f"The database is as it was in {file}, on schema revision {schema.head()}.")
+
+
+def _tell(done: drilling.Drill) -> None:
+    for flaw in done.flaws:
+        typer.echo(flaw)
+    target = drilling.RTO.total_seconds() / 60
+    typer.echo(
+        f"Backed up in {done.backup_seconds:.1f} s. RTO: restored elsewhere and verified in "
+        f"{done.restore_seconds:.1f} s (target {target:.0f} min)."
+    )
+    typer.echo(
+        f"RPO: {done.before:,} events when it began, {done.held:,} in it, {done.after:,} at the end. "
+        "What comes after a backup is lost with the database: back up as often as you cannot bear that."
+    )
+    typer.echo("The drill is on record." if done.is_well else "The backup is NOT whole. The drill is on record.")

@@ -6,9 +6,10 @@ from typing import Annotated
 
 import typer
 
-from storage import durability, schema
-from storage.engine import describe, open_database
-from workbench.commands.console import WRONG_USE, open_ready, refusals
+from storage import audit, durability, schema
+from storage.engine import Database, describe, open_database
+from workbench.actions.drilling import DRILLED
+from workbench.commands.console import WRONG_USE, open_ready, refusals, require_whole
 from workbench.settings import settings
 from workbench.sources import read_sources
 
@@ -24,6 +25,7 @@ def serve(
         chosen = chosen.model_copy(update=changes)
         database = open_ready()
         durability.require_durable(database)
+        require_whole(database)
         read_sources(chosen.sources)
         database.engine.dispose()
         from workbench import server  # brings Streamlit along
@@ -48,6 +50,15 @@ def check_config() -> None:
         typer.echo(f"Schema: on {schema.current(database) or 'none yet'}, newest {schema.head()}")
         for source in read_sources(chosen.sources):
             typer.echo(f"Source: {source.name}, {source.kind} of {source.workflow} every {source.every_minutes} min")
+        typer.echo(_last_drill(database))
         for warning in (*chosen.warnings(), *durability.weaknesses(database)):
             typer.echo(f"Warning: {warning}", err=True)
         typer.echo("The settings are in order.")
+
+
+def _last_drill(database: Database) -> str:
+    if schema.current(database) != schema.head():
+        return "Last drill: not known before the schema is upgraded"
+    with database.reading() as session:
+        last = audit.last_of(session, DRILLED)
+    return "Last drill: never" if last is None else f"Last drill: {last.at:%Y-%m-%d}, {last.details['flaws']} flaws"

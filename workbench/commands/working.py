@@ -13,7 +13,7 @@ import typer
 from storage import durability
 from storage.engine import Database, describe
 from workbench import logs, upkeep
-from workbench.commands.console import open_ready, refusals
+from workbench.commands.console import open_ready, refusals, require_whole
 from workbench.relaying import Relay
 from workbench.sending import Sender, reach_of
 from workbench.settings import settings
@@ -29,6 +29,7 @@ def worker(
     with refusals():
         database = open_ready()
         durability.require_durable(database)
+        require_whole(database)
         if once:
             count = asyncio.run(_once(database))
             typer.echo(f"{count} attempts were made.")
