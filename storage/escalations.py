@@ -169,10 +169,13 @@ def add(
 
 
 def raise_item(session: Session, climber: Climber, level: int, *, now: datetime) -> None:
-    """Put a locked item before a higher step of review. A claim that ran out ends; what waits for a date goes on to."""
+    """Put a locked item before a higher step of review. A claim that ran out ends; what waits for a date goes on to.
+
+    The fence rises, so that what somebody did with the item before is neither saved late nor undone.
+    """
     ended = {"state": State.READY, "available_at": now, "expires_at": None} if climber.state is State.CLAIMED else {}
     # In the name of somebody who does not reach that step it would be served to nobody.
-    values = {"level": level, "assigned_to": None, "expiries": 0, **ended}
+    values = {"level": level, "assigned_to": None, "expiries": 0, "fence": items.c.fence + 1, **ended}
     session.execute(update(items).where(items.c.id == climber.item_id).values(values))
 
 

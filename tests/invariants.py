@@ -607,7 +607,7 @@ class Life:
     def _raised(self, event: Row, stored: Stored) -> list[str]:
         """By a step of the escalation ladder: a claim that ran out ends, what waits for a date goes on to."""
         slips = [] if event["details"]["level"] > self.level else [f"it was raised from {self.level} to no higher"]
-        self.level = event["details"]["level"]
+        self.level, self.fence = event["details"]["level"], event["details"]["fence"]
         if self.state is State.CLAIMED:
             self.state = State.READY
         return slips

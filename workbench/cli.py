@@ -11,6 +11,7 @@ from workbench.commands import (
     database,
     demo,
     digest,
+    escalating,
     exporting,
     importing,
     people,
@@ -52,6 +53,8 @@ workflow.command("add")(importing.workflow_add)
 workflow.command("list")(importing.workflow_list)
 workflow.command("show")(importing.workflow_show)
 workflow.command("check")(importing.workflow_check)
+workflow.command("ladder")(escalating.ladder)
+workflow.command("test-override")(escalating.test_override)
 app.add_typer(workflow, name="workflow")
 
 who = typer.Typer(help="People and their roles.", no_args_is_help=True)

@@ -229,14 +229,15 @@ def _planned(
     until: datetime,
     lock: bool = False,
 ) -> Iterator[_Plan]:
-    """What is to be done with these items by ``until``, item by item and for each in the order of the ladder."""
+    """What is to be done with these items by ``until``: item by item, for each in the order in which the steps act."""
     calendar, ladder = BusinessCalendar.of(workflow.policy), workflow.policy.escalation
     climbers = escalations.climbers(session, item_ids, now=now, lock=lock)
     acted = escalations.done(session, [each.item_id for each in climbers])
     for climber in climbers:
-        steps = acts_at(ladder, climber.facts, acted.get(climber.item_id, {}), calendar=calendar, now=now)
+        before = acted.get(climber.item_id, {})
+        steps = acts_at(ladder, climber.facts, before, calendar=calendar, now=now)
         standing = climber
-        for step, at in steps:
+        for step, at in sorted(steps, key=lambda each: each[1]):
             if at > until or (step.does is Does.ASSIGN_DEPUTY and standing.assigned_id is None):
                 continue
             plan = _plan(session, crew, standing, step, at)
@@ -334,7 +335,7 @@ def _carry_out(session: Session, workflow: Workflow, plan: _Plan, now: datetime)
     action = f"item.{plan.did}"
     if plan.did is Did.RAISED:
         escalations.raise_item(session, climber, plan.to_level, now=now)
-        details |= {"from": climber.level, "level": plan.to_level, "fence": climber.fence}
+        details |= {"from": climber.level, "level": plan.to_level, "fence": climber.fence + 1}
     elif plan.did is Did.ASSIGNED and plan.taker is not None:
         item = one_item.get(session, climber.item_id, _anybody(workflow))
         assignments.assign(session, item, plan.taker.person_id, by=None, note=f"{why(plan.step)}.", now=now)
