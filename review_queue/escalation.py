@@ -221,4 +221,5 @@ def what(step: Step) -> str:
     """What a step does, in words."""
     if step.does is Does.RAISE:
         return f"put before a {step.who}"
-    return f"tell {step.who}" if step.does is Does.NOTIFY else "give to whoever stands in"
+    whom = f"a {step.who}" if step.role else step.who
+    return f"tell {whom}" if step.does is Does.NOTIFY else "give to whoever stands in"

@@ -54,7 +54,7 @@ workflow.command("list")(importing.workflow_list)
 workflow.command("show")(importing.workflow_show)
 workflow.command("check")(importing.workflow_check)
 workflow.command("ladder")(escalating.ladder)
-workflow.command("test-override")(escalating.test_override)
+workflow.command("test-override")(escalating.try_override)
 app.add_typer(workflow, name="workflow")
 
 who = typer.Typer(help="People and their roles.", no_args_is_help=True)

@@ -9,7 +9,7 @@ import streamlit as st
 
 from review_queue.errors import ReviewError
 from review_queue.escalation import Did, what, why
-from review_queue.path_test import PartState
+from review_queue.path_test import Part, PartState
 from review_queue.roles import REVIEW_LEVEL, Principal
 from storage.engine import Database
 from storage.path_tests import PathTest
@@ -55,8 +55,8 @@ def ladder(database: Database, user: Principal, workflow: Workflow) -> None:
     rows = [(step.name, plain(why(step, openly=True)), plain(what(step))) for step in steps]
     st.table(pd.DataFrame(rows, columns=["Step", "Acts on an item that is", "And does this"]).set_index("Step"))
     st.caption(
-        "Once an item, round and step, looked at once a minute. No step decides anything, and nobody loses what they have "
-        "in hand."
+        "Once an item, round and step, looked at once a minute. No step decides anything, and nobody loses what they "
+        "have in hand."
     )
     if rehearsal is None:
         st.caption("What it would do to which items is shown to directors, managers and owners.")
@@ -79,7 +79,8 @@ def _answer(found: Rehearsal) -> str:
     soon = f"{counted(later, 'act')} in the next {escalating.AHEAD_HOURS:g} business hours"
     if not found.acts:
         return f"Nothing now, and nothing in the next {escalating.AHEAD_HOURS:g} business hours, if all stays as it is."
-    return f"Now{more} {counted(now, 'act')}, and{more} {soon}, if all stays as it is."
+    first = f"Now{more} {counted(now, 'act')}" if now else "Nothing now"
+    return f"{first}, and{more} {soon}, if all stays as it is."
 
 
 def _foreseen(found: Rehearsal) -> None:
@@ -159,9 +160,7 @@ def override_test(database: Database, user: Principal, workflow: Workflow) -> No
         return
     st.markdown(f"**{plain(_verdict(known, datetime.now(UTC)))}**")
     if known:
-        for part in known[0].parts:
-            icon, words = MARKS[part.state]
-            st.markdown(f"{icon} **{plain(part.name)}** ({words}): {plain(part.sentence)}")
+        st.markdown("\n".join(f"- {_told(part)}" for part in known[0].parts))
         _earlier(known[1:])
     st.caption(
         "An item is claimed and overridden in your name, and all of it is taken back at once. The owner and the deputy "
@@ -182,6 +181,11 @@ def _press(database: Database, user: Principal, workflow: Workflow) -> None:
             )
         except ReviewError as refusal:
             st.warning(plain(str(refusal)))
+
+
+def _told(part: Part) -> str:
+    icon, words = MARKS[part.state]
+    return f"{icon} **{plain(part.name)}** ({words}): {plain(part.sentence)}"
 
 
 def _verdict(known: list[PathTest], now: datetime) -> str:

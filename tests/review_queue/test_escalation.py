@@ -127,7 +127,7 @@ def test_what_an_extreme_gap_or_money_says_of_the_numbers_is_said_openly_only():
 
     assert why(step) == "1 business hour past its due date, overdue"
     assert why(step, openly=True).endswith("overdue, an extreme gap, a gap of more than 1,200 in money")
-    assert what(step) == "tell director"
+    assert what(step) == "tell a director"
 
 
 @given(

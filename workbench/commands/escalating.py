@@ -44,7 +44,8 @@ def ladder(key: Key, as_json: AsJson = False) -> None:
 def _line(act: Foreseen, *, is_now: bool) -> str:
     when = "now" if is_now else f"{act.at:%Y-%m-%d %H:%M} UTC"
     did = in_words(act.did, to_level=act.to_level, taker=act.taker)
-    return f"  {when}  item {act.item_id}  {act.series} · {act.period}  {act.step}: {did}; {', '.join(act.told) or 'nobody'}"
+    told = ", ".join(act.told) or "nobody"
+    return f"  {when}  item {act.item_id}  {act.series} · {act.period}  {act.step}: {did}; {told}"
 
 
 def _as_json(key: str, found: Rehearsal) -> dict[str, object]:
@@ -72,7 +73,7 @@ def _as_json(key: str, found: Rehearsal) -> dict[str, object]:
     }
 
 
-def test_override(key: Key, as_json: AsJson = False) -> None:
+def try_override(key: Key, as_json: AsJson = False) -> None:
     """Test the override path for real, leaving no decision behind; exit code 3 if a part of it fails."""
     with refusals():
         database, chosen = open_ready(), settings()
