@@ -223,3 +223,12 @@ def what(step: Step) -> str:
         return f"put before a {step.who}"
     whom = f"a {step.who}" if step.role else step.who
     return f"tell {whom}" if step.does is Does.NOTIFY else "give to whoever stands in"
+
+
+def came_of(did: Did, *, to_level: int, taker: str | None) -> str:
+    """What comes of a step, in a few words. ``taker``: who is given the item."""
+    if did is Did.RAISED:
+        return f"put before a {next((role for role, level in RAISED_TO.items() if level == to_level), Role.REVIEWER)}"
+    if did is Did.ASSIGNED:
+        return f"given to {taker or 'nobody'}"
+    return "told" if did is Did.NOTIFIED else "nobody can take it: the owner is told"

@@ -345,6 +345,9 @@ _index("ix_items_placed_until", items.c.workflow_id, items.c.placed_until, where
 # What a step of the escalation ladder looks for: what has been due, or open, for so long.
 _index("ix_items_due", items.c.workflow_id, items.c.due_at, where=OPEN)
 _index("ix_items_created", items.c.workflow_id, items.c.created_at, where=OPEN)
+#: Claimed and left at least once since somebody last decided something about it: few are.
+LEFT = OPEN & (items.c.expiries > literal_column("0"))
+_index("ix_items_left", items.c.workflow_id, items.c.expiries, where=LEFT)
 
 forecasts = Table(
     "forecasts",

@@ -8,9 +8,9 @@ import pandas as pd
 import streamlit as st
 
 from review_queue.errors import ReviewError
-from review_queue.escalation import Did, what, why
+from review_queue.escalation import came_of, what, why
 from review_queue.path_test import Part, PartState
-from review_queue.roles import REVIEW_LEVEL, Principal
+from review_queue.roles import Principal
 from storage.engine import Database
 from storage.path_tests import PathTest
 from storage.workflows import Workflow
@@ -23,13 +23,6 @@ from workbench.settings import settings
 
 #: Rows of a table; what is beyond is counted.
 MOST_ROWS = 200
-ROLE_OF = {level: role.value for role, level in REVIEW_LEVEL.items()}
-DID_WORDS = {
-    Did.NOTIFIED: "told",
-    Did.RAISED: "put before a {role}",
-    Did.ASSIGNED: "given to {taker}",
-    Did.NOT_POSSIBLE: "nobody can take it: the owner is told",
-}
 MARKS = {
     PartState.OK: (":material/check_circle:", "ok"),
     PartState.FAILED: (":material/error:", "failed"),
@@ -94,7 +87,7 @@ def _foreseen(found: Rehearsal) -> None:
             "series": [act.series for act in shown],
             "period": [act.period for act in shown],
             "step": [act.step for act in shown],
-            "does": [in_words(act.did, to_level=act.to_level, taker=act.taker) for act in shown],
+            "does": [came_of(act.did, to_level=act.to_level, taker=act.taker) for act in shown],
             "told": [", ".join(act.told) for act in shown],
         }
     )
@@ -120,11 +113,6 @@ def _foreseen(found: Rehearsal) -> None:
         open_review(int(rows["item"].iloc[row]))
 
 
-def in_words(did: Did, *, to_level: int, taker: str | None) -> str:
-    """What comes of a step, in a few words."""
-    return DID_WORDS[did].format(role=ROLE_OF.get(to_level, "reviewer"), taker=taker or "nobody")
-
-
 def _lately(database: Database, user: Principal, workflow: Workflow) -> None:
     done = escalating.last_acts(database, person_id=user.person_id, workflow=workflow)
     with st.expander(f"What it did last ({len(done)})"):
@@ -136,7 +124,7 @@ def _lately(database: Database, user: Principal, workflow: Workflow) -> None:
                 each.at,
                 f"{each.series} · {each.period}",
                 each.step,
-                in_words(each.did, to_level=each.to_level, taker=each.assigned_to),
+                came_of(each.did, to_level=each.to_level, taker=each.assigned_to),
                 ", ".join(each.told),
             )
             for each in done

@@ -19,6 +19,7 @@ from tests.builders import a_person, a_workflow, bring_in, choose, forecasts, ta
 from workbench.actions import alerting, escalating, responding, reviewing
 from workbench.cli import app
 from workbench.incident_parts import item_numbers
+from workbench.settings import settings
 
 MARKUP = "![x](https://elsewhere.example/x.png)"
 LADDER = [{"name": "up", "who": "director", "after_hours": 1, "does": "raise"}]
@@ -125,7 +126,7 @@ def test_a_press_tests_the_override_path_and_says_when_and_by_whom(open_as, work
     text = said(at)
     assert "Last tested just now by Ada." in text
     assert "No: " in text
-    assert "o@example.com has no account here that works" in text
+    assert "example.com has no account here that works" in text
 
 
 def test_an_incident_is_opened_talked_through_closed_and_opened_again(open_as, database, workflow, dana):
@@ -181,7 +182,8 @@ def test_an_item_tells_who_passed_it_up_to_whom_and_what_the_ladder_did(open_as,
     item_id = choice.item_id
     reviewing.submit_decision(database, person_id=ada, workflow=workflow, choice=choice)
 
-    before = said(open_as(review_page, dana, item=str(item_id)))
+    reader = a_person(database, "Aud", Role.AUDITOR)  # who takes nothing in hand by looking
+    before = said(open_as(review_page, reader, item=str(item_id)))
     escalating.climb(database)
     after = said(open_as(review_page, dana, item=str(item_id)))
 
@@ -201,6 +203,7 @@ def test_the_commands_say_what_would_happen_and_what_the_path_came_to(
     database, database_url, workflow, dana, monkeypatch
 ):
     monkeypatch.setenv("WORKBENCH_DATABASE_URL", database_url)
+    settings.cache_clear()
     runner = CliRunner()
 
     ladder = runner.invoke(app, ["workflow", "ladder", "sales"])
@@ -216,3 +219,4 @@ def test_the_commands_say_what_would_happen_and_what_the_path_came_to(
     assert tested.exit_code == 3
     assert {part["name"]: part["state"] for part in json.loads(tested.stdout)["parts"]}["override"] == "ok"
     assert reviewing.take_next(database, person_id=dana, workflow=workflow).item.fence == 1
+    settings.cache_clear()

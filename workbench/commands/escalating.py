@@ -6,11 +6,10 @@ from typing import Annotated
 
 import typer
 
-from review_queue.escalation import what, why
+from review_queue.escalation import came_of, what, why
 from workbench.actions import escalating, governing, path_testing
 from workbench.actions.escalating import Foreseen, Rehearsal
 from workbench.commands.console import REFUSED, open_ready, operator, print_json, refusals
-from workbench.escalation_parts import in_words
 from workbench.mailing import post_of
 from workbench.settings import settings
 
@@ -43,7 +42,7 @@ def ladder(key: Key, as_json: AsJson = False) -> None:
 
 def _line(act: Foreseen, *, is_now: bool) -> str:
     when = "now" if is_now else f"{act.at:%Y-%m-%d %H:%M} UTC"
-    did = in_words(act.did, to_level=act.to_level, taker=act.taker)
+    did = came_of(act.did, to_level=act.to_level, taker=act.taker)
     told = ", ".join(act.told) or "nobody"
     return f"  {when}  item {act.item_id}  {act.series} · {act.period}  {act.step}: {did}; {told}"
 

@@ -119,6 +119,7 @@ def upgrade() -> None:
     op.create_index("ix_path_tests_newest", "path_tests", ["workflow_id", "id"])
     _index("ix_items_due", "items", ["workflow_id", "due_at"], where=OPEN)
     _index("ix_items_created", "items", ["workflow_id", "created_at"], where=OPEN)
+    _index("ix_items_left", "items", ["workflow_id", "expiries"], where=OPEN + " AND expiries > 0")
     with op.batch_alter_table("assignments", schema=None) as batch_op:
         batch_op.alter_column("assigned_by", existing_type=BIG_ID, nullable=True)
         # Said again, or SQLite would write it in brackets from now on.
@@ -131,6 +132,7 @@ def downgrade() -> None:
         batch_op.alter_column("assigned_by", existing_type=BIG_ID, nullable=False)
         # Said again, or SQLite would write it in brackets from now on.
         batch_op.alter_column("note", existing_type=sa.Text(), server_default=sa.text("''"))
+    op.drop_index("ix_items_left", table_name="items")
     op.drop_index("ix_items_created", table_name="items")
     op.drop_index("ix_items_due", table_name="items")
     for table in ("path_tests", "escalations", "incident_events", "incident_items", "incidents"):
