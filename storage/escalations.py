@@ -83,7 +83,7 @@ def climbers(session: Session, item_ids: Collection[int], *, now: datetime, lock
     """These items, by id, where they are open; ``lock`` holds them, without those that somebody else holds."""
     which = bulk.among(session, items.c.id, sorted(item_ids))
     if lock:
-        held = select(items.c.id).where(which).order_by(items.c.id).with_for_update(skip_locked=True)
+        held = select(items.c.id).where(which).order_by(items.c.id).with_for_update(key_share=True, skip_locked=True)
         which = bulk.among(session, items.c.id, list(session.execute(held).scalars()))
     rows = session.execute(
         select(
@@ -205,8 +205,12 @@ def of_item(session: Session, item_id: int, round_: int) -> list[Escalated]:
 
 
 def newest(session: Session, workflow_id: int, *wanted: ColumnElement[bool], limit: int = 50) -> list[Escalated]:
-    """What the ladder did last in a workflow, the newest first."""
-    ids = select(escalations.c.id).where(escalations.c.workflow_id == workflow_id, *wanted)
+    """What the ladder did last in a workflow, the newest first; ``wanted``: conditions on ``items``."""
+    ids = (
+        select(escalations.c.id)
+        .join(items, items.c.id == escalations.c.item_id)
+        .where(escalations.c.workflow_id == workflow_id, *wanted)
+    )
     newest = ids.order_by(escalations.c.acted_at.desc(), escalations.c.id.desc()).limit(limit).subquery()
     return _read(session, escalations.c.id.in_(select(newest.c.id)))[::-1]
 

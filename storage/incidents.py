@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 from review_queue.incidents import Happened, Severity
 from review_queue.items import Act, Outcome
 from review_queue.roles import Principal, Task
-from storage import bulk
 from storage.engine import database_time, upsert
 from storage.people import scope
 from storage.tables import (
@@ -166,15 +165,6 @@ def touched(session: Session, incident_id: int, who: Principal) -> list[tuple[in
         .order_by(items.c.id)
     )
     return list(rows.tuples())
-
-
-def seen_items(session: Session, who: Principal, workflow_id: int, item_ids: Collection[int]) -> set[int]:
-    """Those of these items that lie in the workflow and that this person may see."""
-    if not item_ids:
-        return set()
-    which = bulk.among(session, items.c.id, sorted(item_ids))
-    asked = select(items.c.id).where(which, items.c.workflow_id == workflow_id, scope(who, Task.SEE_QUEUE))
-    return set(session.execute(asked).scalars())
 
 
 def timeline(session: Session, incident: Incident, who: Principal) -> list[Event]:

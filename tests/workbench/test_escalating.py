@@ -342,6 +342,23 @@ def test_only_who_governs_or_assigns_tries_the_ladder(database):
         escalating.last_acts(database, person_id=ada, workflow=workflow)
 
 
+def test_a_director_of_one_region_sees_what_happens_there_and_no_more(database):
+    workflow = a_workflow(database, escalation=LADDER, segments=["region"], audit_share=0.0)
+    rows = "series,period,ai_forecast,human_forecast,segment_region\na,2026-12,10,20,North\nb,2026-12,10,20,South\n"
+    bring_in(database, workflow, rows)
+    nora = a_person(database, "Nora", Role.DIRECTOR, segment_path="North\x1f")
+    set_all(database, due_at=NOON - hours(69))
+
+    rehearsal = escalating.rehearse(database, person_id=nora, workflow=workflow, now=NOON)
+    escalating.climb(database, now=NOON)
+
+    assert {act.series for act in rehearsal.acts} == {"a"}
+    seen = escalating.last_acts(database, person_id=nora, workflow=workflow)
+    assert {act.series for act in seen} == {"a"}
+    assert len(acts(database)) == 4
+    assert all("b · 2026-12" not in sentence for sentence in told(database, nora))
+
+
 def test_a_workflow_that_is_not_open_for_review_has_no_clock(database):
     with_ladder(database, *LADDER)
     a_workflow(database, escalation=LADDER, audit_share=0.0, owner=None)

@@ -66,7 +66,7 @@ class Rehearsal:
 def rehearse(
     database: Database, *, person_id: int, workflow: Workflow, now: datetime | None = None, hours: float = AHEAD_HOURS
 ) -> Rehearsal:
-    """What the ladder would do now and in the next business hours. Nothing is changed.
+    """What the ladder would do now and in the next business hours with the items in scope. Nothing is changed.
 
     Args:
         now: UTC; the database's clock unless a test says otherwise.
@@ -82,7 +82,9 @@ def rehearse(
         until = BusinessCalendar.of(workflow.policy).add_hours(now, hours)
         found, is_whole = _found(session, workflow, now=now, at=until)
         planned = _planned(session, workflow, _Crew.of(session, workflow, now), found, now=now, until=until)
-        plans = sorted(planned, key=lambda plan: (plan.at, plan.climber.item_id))
+        seen = one_item.visible(session, who, workflow.id, found)
+        in_scope = (plan for plan in planned if plan.climber.item_id in seen)
+        plans = sorted(in_scope, key=lambda plan: (plan.at, plan.climber.item_id))
         names = people.names_of(session, {person for plan in plans for person in plan.told})
     acts = tuple(plan.as_foreseen(names) for plan in plans)
     return Rehearsal(now, until, workflow.policy.escalation, acts, is_whole)
@@ -126,7 +128,7 @@ def _climb(database: Database, workflow: Workflow, now: datetime | None) -> int:
 
 
 def last_acts(database: Database, *, person_id: int, workflow: Workflow, limit: int = 50) -> list[Escalated]:
-    """What the ladder did last, the newest first.
+    """What the ladder did last with the items in scope, the newest first.
 
     Raises:
         NotAllowed: the person neither governs the workflow nor assigns its items.
@@ -135,7 +137,7 @@ def last_acts(database: Database, *, person_id: int, workflow: Workflow, limit: 
         who = people.principal(session, person_id)
         if not may_rehearse(who, workflow.id):
             raise NotAllowed(who.name, "see what the escalation ladder did")
-        return escalations.newest(session, workflow.id, limit=limit)
+        return escalations.newest(session, workflow.id, people.scope(who, Task.SEE_QUEUE), limit=limit)
 
 
 # --- what is to be done --------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from review_queue.errors import IncidentRefused, NotAllowed
 from review_queue.incidents import Happened, Severity, TimeToClose, time_to_close
 from review_queue.notices import News
 from review_queue.roles import Principal, Task
-from storage import absences, alerts, audit, incidents, notifications, people, workflows
+from storage import absences, alerts, audit, incidents, notifications, one_item, people, workflows
 from storage.engine import Database, database_now
 from storage.incidents import Event, Incident
 from storage.workflows import Workflow
@@ -257,7 +257,7 @@ def _seen(session: Session, who: Principal, workflow_id: int, item_ids: Collecti
     """The items asked for, which must all be there for this person."""
     if len(set(item_ids)) > MOST_ITEMS:
         raise IncidentRefused(f"An incident names {MOST_ITEMS} items at most. Say which others in a comment.")
-    found = incidents.seen_items(session, who, workflow_id, item_ids)
+    found = one_item.visible(session, who, workflow_id, item_ids)
     missing = sorted(set(item_ids) - found)
     if missing:
         raise IncidentRefused(f"Item {missing[0]} is not among those that you see here. Leave it out, or correct it.")
