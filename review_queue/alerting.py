@@ -12,6 +12,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from review_queue.incidents import Severity
+
 #: Evidence grows without end; beyond this its size says nothing more.
 LARGEST_TOLD = 10_000
 
@@ -57,6 +59,7 @@ class AlertRule(BaseModel):
     above: float | None = None
     below: float | None = None
     answer_hours: Annotated[float, Field(gt=0)] = 16  #: business hours from the alert to an explanation
+    opens_incident: Severity | None = None  #: how grave; None: a person opens one, or nobody does
 
     @model_validator(mode="after")
     def _has_a_limit(self) -> AlertRule:

@@ -106,6 +106,26 @@ class BusinessCalendar:
             raise ValueError(f"the calendar ends in {LAST_YEAR}, before {hours:g} business hours have passed")
         return _at(max(days.instant(wanted), _instant(start)) if hours else _instant(start))
 
+    def hours_ago(self, now: datetime, hours: float) -> datetime:
+        """The last instant, in UTC, since which ``hours`` business hours have passed by ``now``.
+
+        What happened then or before lies ``hours`` or more behind; what happened later does not. It is the other way
+        round of ``add_hours``: ``add_hours(start, hours) <= now`` exactly when ``start <= hours_ago(now, hours)``.
+
+        Raises:
+            ValueError: ``hours`` is negative, or the calendar (from the year 1970) does not hold as many.
+        """
+        if not hours >= 0:
+            raise ValueError("hours to go back are 0 or more")
+        if not hours:
+            return _in_utc(now)
+        days = _working_days(self)
+        left = int(days.elapsed(np.array([_instant(now)], dtype=np.int64))[0]) - round(hours * _HOUR)
+        if left < 0:
+            raise ValueError(f"the calendar begins in {FIRST_YEAR}, after these {hours:g} business hours")
+        day = int(np.searchsorted(days.before, left, side="right")) - 1
+        return _at(int(days.opens[day]) + left - int(days.before[day]))
+
     def next_opening(self, day: date) -> datetime:
         """When work begins on ``day``, or on the first open day after it where it is closed; UTC.
 

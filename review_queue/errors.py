@@ -280,6 +280,12 @@ class AlertRefused(ReviewError):
     code = "ALERT_REFUSED"
 
 
+class IncidentRefused(ReviewError):
+    """An incident that cannot be opened or changed as asked."""
+
+    code = "INCIDENT_REFUSED"
+
+
 class SourcesInDoubt(ReviewError):
     """The AI's value was accepted at a press where the sources leave too much doubt for that."""
 

@@ -19,3 +19,6 @@ class News(StrEnum):
     SUBMISSION_WITHDRAWN = "submission_withdrawn"  #: what they stood by is no longer submitted
     ALERT = "alert"  #: a threshold of a workflow that is theirs was passed
     FIGURES = "figures"  #: their own figures stand out; nobody else sees it for seven days
+    ESCALATED = "escalated"  #: a step of the ladder acted on what is theirs to do, or was
+    INCIDENT = "incident"  #: an incident that is theirs was opened, reopened or given to them
+    PATH_TEST = "path_test"  #: somebody tests whether word reaches them

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from review_queue.alerting import AlertRule
 from review_queue.confidence import ASSUMED_MISS, LARGEST_SHARE, Overlap
 from review_queue.errors import WorkflowInvalid
+from review_queue.escalation import Step, check_ladder
 from review_queue.feeds import Fallback
 
 
@@ -122,6 +123,7 @@ class Policy(BaseModel):
     fallback: Fallback = Fallback.NONE  #: what stands in for the AI's value while its feed is out
     model_card: ModelCard = ModelCard()
     alerts: tuple[AlertRule, ...] = ()  #: one for a measure
+    escalation: tuple[Step, ...] = ()  #: the ladder, in its order; empty: nothing goes up by itself
     sources: SourcesPolicy = SourcesPolicy()
     undo_seconds: Annotated[int, Field(ge=0, le=3600)] = 60
     season: Annotated[int, Field(ge=1)] | None = None  #: periods; None: from the periods' own length
@@ -150,6 +152,7 @@ class Policy(BaseModel):
             raise ValueError("segments: a level is named twice")
         if len({rule.measure for rule in self.alerts}) != len(self.alerts):
             raise ValueError("alerts: a measure is named twice; give it both limits at once")
+        check_ladder(self.escalation)
         unknown = set(self.scope) - set(self.segments)
         if unknown:
             raise ValueError(f"scope names levels that segments does not: {', '.join(sorted(unknown))}")

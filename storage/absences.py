@@ -103,7 +103,7 @@ def overlapping(session: Session, person_id: int, from_at: datetime, until_at: d
 
 def away(session: Session, person_id: int, *, now: datetime) -> Absence | None:
     """The absence that this person is in now."""
-    row = session.execute(_whole().where(absences.c.person_id == person_id, _is_on(now)).limit(1)).one_or_none()
+    row = session.execute(_whole().where(absences.c.person_id == person_id, is_on(now)).limit(1)).one_or_none()
     return None if row is None else _absence(row)
 
 
@@ -121,11 +121,11 @@ def _stood_in_for() -> CompoundSelect[Any]:
     now, person_id = bindparam("now", type_=UtcDateTime()), bindparam("person_id", type_=BigInteger())
     others = absences.alias("others")
     deputy_is_away = (
-        select(others.c.id).where(others.c.person_id == absences.c.deputy_id, _is_on(now, of=others)).exists()
+        select(others.c.id).where(others.c.person_id == absences.c.deputy_id, is_on(now, of=others)).exists()
     )
     nobody_else = or_(absences.c.deputy_id.is_(None), deputy_is_away, not_(_reviews(absences.c.deputy_id)))
     away = select(absences.c.person_id).where(
-        _is_on(now),
+        is_on(now),
         absences.c.person_id != person_id,
         or_(absences.c.deputy_id == person_id, nobody_else),
         _has_items(absences.c.person_id),
@@ -154,7 +154,8 @@ def _reviews(person: ColumnElement[int]) -> ColumnElement[bool]:
     )
 
 
-def _is_on(now: datetime | BindParameter[datetime], of: Any = absences) -> ColumnElement[bool]:
+def is_on(now: datetime | BindParameter[datetime], of: Any = absences) -> ColumnElement[bool]:
+    """The condition on an absence (or an alias of the table) that it goes on at ``now``."""
     return and_(of.c.from_at <= now, of.c.until_at > now, of.c.ended_at.is_(None))
 
 

@@ -13,9 +13,15 @@ from review_queue.items import Item, SkipReason, State
 from storage.engine import database_time
 from storage.tables import OPEN, assignments, items, people, skips
 
+#: Who gives an item away that a step of the escalation ladder gives away.
+LADDER = "The escalation ladder"
 
-def assign(session: Session, item: Item, to: int | None, *, by: int, note: str, now: datetime) -> None:
-    """Put a locked item into somebody's name, or back to everybody's; whoever holds it no longer does."""
+
+def assign(session: Session, item: Item, to: int | None, *, by: int | None, note: str, now: datetime) -> None:
+    """Put a locked item into somebody's name, or back to everybody's; whoever holds it no longer does.
+
+    ``by``: None is the escalation ladder.
+    """
     taken = item.state is State.CLAIMED and item.holder_id != to
     ended = {"state": State.READY, "available_at": now, "expires_at": None, "fence": items.c.fence + 1} if taken else {}
     session.execute(update(items).where(items.c.id == item.id).values(assigned_to=to, **ended))
@@ -76,8 +82,8 @@ def loads(session: Session, workflow_id: int, person_ids: Collection[int]) -> di
 def last_note(session: Session, item_id: int) -> tuple[str, str] | None:
     """Who gave the item to whoever it is assigned to, and the note they left."""
     row = session.execute(
-        select(people.c.name, assignments.c.note)
-        .join(people, people.c.id == assignments.c.assigned_by)
+        select(func.coalesce(people.c.name, LADDER).label("name"), assignments.c.note)
+        .outerjoin(people, people.c.id == assignments.c.assigned_by)
         .where(assignments.c.item_id == item_id)
         .order_by(assignments.c.id.desc())
         .limit(1)

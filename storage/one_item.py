@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cache, lru_cache
 from typing import Any
 
@@ -11,6 +12,7 @@ from sqlalchemy.orm import Session
 from review_queue.errors import ItemNotFound
 from review_queue.items import Band, Divergence, Forecast, Item, Lane, SourceKind, Stage, Standing, State
 from review_queue.roles import Grant, Principal, Task
+from storage import bulk
 from storage import people as people_
 from storage.tables import forecasts, items, model_versions, people, policies, segments, series, sources, workflows
 from storage.tree import names
@@ -54,6 +56,15 @@ def require_visible(session: Session, who: Principal, item_id: int) -> None:
     seen = select(items.c.id).where(items.c.id == item_id, people_.scope(who, Task.SEE_QUEUE))
     if session.execute(seen).first() is None:
         raise ItemNotFound(item_id)
+
+
+def visible(session: Session, who: Principal, workflow_id: int, item_ids: Collection[int]) -> set[int]:
+    """Those of these items that lie in the workflow and that ``who`` may see."""
+    if not item_ids:
+        return set()
+    which = bulk.among(session, items.c.id, sorted(set(item_ids)))
+    asked = select(items.c.id).where(which, items.c.workflow_id == workflow_id, people_.scope(who, Task.SEE_QUEUE))
+    return set(session.execute(asked).scalars())
 
 
 # Built once for each set of grants, as every press needs it: building it takes longer than running it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Table, and_, bindparam, false, insert, or_, select, true, update
@@ -173,6 +174,18 @@ def owners(session: Session, workflow_id: int, *, emails: tuple[str, ...]) -> li
     named = people.c.email.in_(emails)
     query = select(people.c.id).where(people.c.disabled_at.is_(None), or_(people.c.id.in_(granted), named))
     return list(session.execute(query.order_by(people.c.id)).scalars())
+
+
+def with_email(session: Session, email: str) -> list[int]:
+    """The ids of accounts that work and have this e-mail address."""
+    query = select(people.c.id).where(people.c.disabled_at.is_(None), people.c.email == email)
+    return list(session.execute(query.order_by(people.c.id)).scalars())
+
+
+def names_of(session: Session, person_ids: Collection[int]) -> dict[int, str]:
+    """The names of these people, by id."""
+    rows = session.execute(select(people.c.id, people.c.name).where(people.c.id.in_(person_ids)))
+    return dict(rows.tuples().all())
 
 
 def scope(who: Principal, task: Task, *, on: Table = items) -> ColumnElement[bool]:

@@ -36,6 +36,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from review_queue.delivering import DeliveryState
+from review_queue.escalation import Did
+from review_queue.incidents import Happened, Severity
 from review_queue.items import (
     CLAIMABLE_STATES,
     FINAL_OUTCOMES,
@@ -307,8 +309,8 @@ def _states(*states: State) -> ColumnElement[bool]:
     return items.c.state.in_([literal_column(f"'{state.value}'") for state in states])
 
 
-def _index(name: str, *columns: Any, where: ColumnElement[bool]) -> None:
-    Index(name, *columns, sqlite_where=where, postgresql_where=where)
+def _index(name: str, *columns: Any, where: ColumnElement[bool], unique: bool = False) -> None:
+    Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
 
 
 #: Which items each partial index holds. A query that repeats the condition can walk the index.
@@ -340,6 +342,12 @@ _index("ix_items_open_band", items.c.workflow_id, items.c.band, *SERVING_ORDER, 
 Index("ix_items_period", items.c.workflow_id, items.c.period)
 # Which are to be placed again.
 _index("ix_items_placed_until", items.c.workflow_id, items.c.placed_until, where=OPEN)
+# What a step of the escalation ladder looks for: what has been due, or open, for so long.
+_index("ix_items_due", items.c.workflow_id, items.c.due_at, where=OPEN)
+_index("ix_items_created", items.c.workflow_id, items.c.created_at, where=OPEN)
+#: Claimed and left at least once since somebody last decided something about it: few are.
+LEFT = OPEN & (items.c.expiries > literal_column("0"))
+_index("ix_items_left", items.c.workflow_id, items.c.expiries, where=LEFT)
 
 forecasts = Table(
     "forecasts",
@@ -723,7 +731,7 @@ assignments = Table(  # who gave an item to whom, and why; the newest one is in 
     _ref("item_id", "items", index=True),
     _ref("assigned_to", "people", nullable=True),  # null: back to everybody
     _ref("taken_from", "people", nullable=True),
-    _ref("assigned_by", "people"),
+    _ref("assigned_by", "people", nullable=True),  # null: a step of the escalation ladder
     Column("note", Text, nullable=False, server_default=text("''")),
     _at("assigned_at"),
 )
@@ -1202,15 +1210,81 @@ happenings = Table(  # what else changed, to be read beside before and after
     _at("noted_at"),
 )
 
-incidents = Table(
+incidents = Table(  # something that went wrong, from when it was noticed until somebody says how it ended
     "incidents",
     metadata,
     _id(),
-    _ref("workflow_id", "workflows"),
+    _ref("workflow_id", "workflows", index=True),
     _ref("alert_id", "alerts", nullable=True),
-    _ref("opened_by", "people", nullable=True),
     Column("title", String(400), nullable=False),
+    Column("severity", String(20), nullable=False),
+    _ref("owner_id", "people", nullable=True),
+    Column("model_version", String(200)),
+    _ref("opened_by", "people", nullable=True),  # null: a rule of the policy
     _at("opened_at"),
     _at("closed_at", nullable=True),
+    _ref("closed_by", "people", nullable=True),
     Column("closing_note", Text, nullable=False, server_default=text("''")),
+    CheckConstraint("(closed_at IS NULL) = (closed_by IS NULL)", name="closed_by_somebody"),
+    CheckConstraint("closed_at IS NULL OR trim(closing_note) <> ''", name="closed_with_note"),
+    _one_of("severity", Severity),
 )
+_index(  # an alert has one at a time, whoever opens it
+    "uq_incidents_alert", incidents.c.alert_id, where=incidents.c.closed_at.is_(None), unique=True
+)
+
+incident_items = Table(
+    "incident_items",
+    metadata,
+    _id(),
+    _ref("incident_id", "incidents"),
+    _ref("item_id", "items", index=True),
+    UniqueConstraint("incident_id", "item_id"),
+)
+
+incident_events = Table(  # an incident's timeline
+    "incident_events",
+    metadata,
+    _id(),
+    _ref("incident_id", "incidents", index=True),
+    Column("kind", String(20), nullable=False),
+    _ref("actor_id", "people", nullable=True),
+    _ref("item_id", "items", nullable=True),
+    Column("body", Text, nullable=False, server_default=text("''")),
+    _at("at"),
+    _one_of("kind", Happened),
+)
+
+escalations = Table(  # a step of the ladder that acted on an item: once a round, whoever looks
+    "escalations",
+    metadata,
+    _id(),
+    _ref("workflow_id", "workflows"),
+    _ref("item_id", "items"),
+    Column("round", Integer, nullable=False),
+    Column("step", String(40), nullable=False),
+    Column("did", String(20), nullable=False),
+    Column("why", Text, nullable=False),  # the step's condition in words, as it was then
+    Column("from_level", SmallInteger, nullable=False),
+    Column("to_level", SmallInteger, nullable=False),
+    _ref("assigned_to", "people", nullable=True),
+    Column("told", Json, nullable=False),  # ids of people
+    Column("policy_version", Integer, nullable=False),
+    _at("acted_at"),
+    UniqueConstraint("item_id", "round", "step"),
+    _one_of("did", Did),
+)
+Index("ix_escalations_step", escalations.c.workflow_id, escalations.c.step, escalations.c.acted_at)
+
+path_tests = Table(  # that somebody tried whether an AI value can be overridden here, and what each part came to
+    "path_tests",
+    metadata,
+    _id(),
+    _ref("workflow_id", "workflows"),
+    _ref("person_id", "people"),
+    Column("is_passed", Boolean, nullable=False),
+    Column("parts", Json, nullable=False),  # list of {name, state, sentence}
+    Column("mailed", Boolean, nullable=False),
+    _at("tested_at"),
+)
+Index("ix_path_tests_newest", path_tests.c.workflow_id, path_tests.c.id)

@@ -292,7 +292,10 @@ def no_live_claim_is_stolen(stored: Stored, told: Told, *, margin: timedelta = I
                 claim = row
             elif row["action"] == "decision.undone":
                 claim = row
-            elif row["action"] in ("decision.made", "item.released", "item.skipped", "item.passed_up", "item.assigned"):
+            elif row["action"] in (
+                *("decision.made", "item.released", "item.skipped"),
+                *("item.passed_up", "item.assigned", "item.raised"),
+            ):
                 claim = None
 
 
@@ -598,6 +601,7 @@ class Life:
             "item.stale": self._reopened,
             "decision.overturned": self._overturned,
             "item.passed_up": self._passed_up,
+            "item.raised": self._raised,
             "item.reopened": self._reopened,
             "decision.made": self._decided,
             "decision.undone": self._undone,
@@ -641,6 +645,14 @@ class Life:
         self.level += 1
         self.state, self.fence = State.READY, event["details"].get("fence", self.fence)
         return []
+
+    def _raised(self, event: Row, stored: Stored) -> list[str]:
+        """By a step of the escalation ladder: a claim that ran out ends, what waits for a date goes on to."""
+        slips = [] if event["details"]["level"] > self.level else [f"it was raised from {self.level} to no higher"]
+        self.level, self.fence = event["details"]["level"], event["details"]["fence"]
+        if self.state is State.CLAIMED:
+            self.state = State.READY
+        return slips
 
     def _assigned(self, event: Row, stored: Stored) -> list[str]:
         if self.state is State.CLAIMED and self.holder != event["details"]["to"]:

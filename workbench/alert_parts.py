@@ -15,6 +15,7 @@ from storage.alerts import Alert
 from storage.engine import Database
 from storage.workflows import Workflow
 from workbench.actions import alerting
+from workbench.incident_parts import open_from_alert
 from workbench.navigation import PAGES
 from workbench.parts import counted, local_time, plain, untrusted_text
 from workbench.readings import watched_now
@@ -41,7 +42,7 @@ def alert_list(user: Principal, database: Database, workflow: Workflow) -> None:
         st.caption("A manager or the workflow's owner answers alerts.")
     for alert in still_open:
         with st.container(border=True):
-            _alert(user, database, alert, _as_it_is_now(alert, workflow, now))
+            _alert(user, database, workflow, alert, _as_it_is_now(alert, workflow, now))
     if closed:
         with st.expander(f"Closed ({len(closed)})"):
             for alert in closed:
@@ -98,7 +99,7 @@ def _answer(still_open: list[Alert], workflow: Workflow) -> str:
     return f"Yes: {counted(len(still_open), 'alert')} open{rest}."
 
 
-def _alert(user: Principal, database: Database, alert: Alert, now: str) -> None:
+def _alert(user: Principal, database: Database, workflow: Workflow, alert: Alert, now: str) -> None:
     _told(alert)
     st.markdown(plain(now))
     explanation: str | None = None
@@ -115,6 +116,8 @@ def _alert(user: Principal, database: Database, alert: Alert, now: str) -> None:
             _answers(user, database, alert, explanation or "")
         if st.button("See the figures", key=f"figures-{alert.id}", icon=":material/monitoring:", type="tertiary"):
             st.switch_page(PAGES / f"{KINDS[alert.measure].page}.py")
+        if user.may(Task.SEE_QUEUE, workflow.id):
+            open_from_alert(database, user, workflow, alert)
 
 
 def _answers(user: Principal, database: Database, alert: Alert, explanation: str) -> None:

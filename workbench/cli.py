@@ -12,6 +12,7 @@ from workbench.commands import (
     database,
     demo,
     digest,
+    escalating,
     exporting,
     importing,
     people,
@@ -55,6 +56,8 @@ workflow.command("add")(importing.workflow_add)
 workflow.command("list")(importing.workflow_list)
 workflow.command("show")(importing.workflow_show)
 workflow.command("check")(importing.workflow_check)
+workflow.command("ladder")(escalating.ladder)
+workflow.command("test-override")(escalating.try_override)
 app.add_typer(workflow, name="workflow")
 
 record = typer.Typer(help="The audit record: verify it, take it out, its checkpoints.", no_args_is_help=True)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from review_queue.alerting import AlertRule, Watched
+from review_queue.escalation import Does, Since, Step, When
+from review_queue.roles import Role
 from review_queue.workflows import ModelCard, OverlapPolicy, Policy, SourcesPolicy
 
 
@@ -224,6 +226,10 @@ class World:
                 AlertRule(measure=Watched.OVERDUE, above=10),
                 AlertRule(measure=Watched.AI_EVIDENCE, above=100),
                 AlertRule(measure=Watched.OVERRIDE_RATE, below=0.10, above=0.50),
+            ),
+            escalation=(
+                Step(name="remind", who=Role.MANAGER, after_hours=8, when=(When.UNCLAIMED,)),
+                Step(name="up", who=Role.DIRECTOR, since=Since.LAST_STEP, after_hours=40, does=Does.RAISE),
             ),
             sources=SourcesPolicy(
                 half_life_days={"crm": 14, "orders": 7},

@@ -15,7 +15,12 @@ from workbench.navigation import PAGES
 from workbench.parts import local_time, plain, untrusted_text
 
 #: What is not about an item → the page that says more of it; of the rest My desk does.
-TOLD_OF_ON = {News.ALERT: "alerts.py", News.FIGURES: "oversight.py"}
+TOLD_OF_ON = {
+    News.ALERT: "alerts.py",
+    News.FIGURES: "oversight.py",
+    News.INCIDENT: "incidents.py",
+    News.PATH_TEST: "escalation.py",
+}
 
 
 def sidebar(user: Principal) -> None:

@@ -46,7 +46,7 @@ def import_file(database: Database, *, content: bytes, progress: Progress, **ask
         ImportRefused: what ``importing.import_file`` refuses, and why.
         ImportFailed: the other process failed by itself. Nothing was stored.
     """
-    if len(content) < SMALL:
+    if len(content) < SMALL or database.refusal is not None:
         return importing.import_file(database, content=content, progress=progress, **asked)
     with doors.inside(), tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as answer:
         url = database.engine.url.render_as_string(hide_password=False)

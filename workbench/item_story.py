@@ -9,10 +9,13 @@ from collections.abc import Iterator
 
 import streamlit as st
 
-from review_queue.items import Item, Outcome
+from review_queue.escalation import Did
+from review_queue.items import Decision, Item, Outcome
 from review_queue.reasons import REASONS
+from review_queue.roles import REVIEW_LEVEL
 from review_queue.staleness import in_words
-from workbench.parts import amount, local_time, plain
+from storage.escalations import Escalated
+from workbench.parts import amount, counted, local_time, plain
 from workbench.press_words import OUTCOME_WORDS, SKIP_WORDS
 from workbench.reads import Look, Story
 from workbench.sitting import Sitting
@@ -24,6 +27,9 @@ MOVED_ON = {
     Outcome.DEFER: "put this off at",
 }
 SKIPS_SHOWN = 3
+NAMED = 3  #: of those whom the ladder told
+#: Levels of review above the ordinary queue → who has them.
+STEP_WORDS = {level: role.value for role, level in REVIEW_LEVEL.items() if level}
 
 
 def item_story(here: Sitting, item: Item, told: Story) -> None:
@@ -43,6 +49,7 @@ def _lines(here: Sitting, item: Item, told: Story) -> Iterator[str]:
         yield _stale(told)
     if told.given is not None:
         yield _given(here, item, *told.given)
+    yield from _went_up(here, item, told)
     yield from _moved_on(here)
     if told.reopened is not None:
         who, at = told.reopened.name, local_time(told.reopened.at)
@@ -70,11 +77,40 @@ def _given(here: Sitting, item: Item, by: str, note: str) -> str:
     return _with_note(f"{by} gave this to {item.assigned_name}{instead}", note)
 
 
+def _went_up(here: Sitting, item: Item, told: Story) -> Iterator[str]:
+    """How it came up, by people and by the ladder, in the order of events, and to whom."""
+    steps = [(each.decided_at, _passed_up(here, item, told, each)) for each in told.passed_up]
+    steps += [(each.at, _climbed(each)) for each in told.climbed]
+    yield from (line for _, line in sorted(steps))
+
+
+def _passed_up(here: Sitting, item: Item, told: Story, done: Decision) -> str:
+    who = "You" if done.actor_id == here.person_id else done.actor_name
+    is_newest = done == told.passed_up[-1] and all(done.decided_at > each.at for each in told.climbed)
+    to = f" to a {STEP_WORDS[item.level]}" if is_newest and item.level in STEP_WORDS else ""
+    return _with_note(f"{who} passed this up{to} at {local_time(done.decided_at)}", done.note)
+
+
+def _climbed(done: Escalated) -> str:
+    """What a step of the ladder did; who was told is named as far as there is room."""
+    others = len(done.told) - NAMED
+    told = ", ".join(done.told[:NAMED]) + (f" and {counted(others, 'other')}" if others > 0 else "")
+    did = {
+        Did.NOTIFIED: "told somebody of this",
+        Did.RAISED: f"put this before a {STEP_WORDS.get(done.to_level, 'reviewer')}",
+        Did.ASSIGNED: f"gave this to {done.assigned_to}",
+        Did.NOT_POSSIBLE: "found nobody who could take this",
+    }[done.did]
+    return f"The ladder {did} at {local_time(done.at)} ({done.why}). Told: {told or 'nobody'}."
+
+
 def _moved_on(here: Sitting) -> Iterator[str]:
     """What whoever had the item before asked or noted when they moved it on."""
     last = here.desk.last if here.desk else None
     if last is None or last.outcome is None or last.outcome.is_final:
         return
+    if last.outcome is Outcome.ESCALATE and not here.is_blind:
+        return  # told in the order in which it went up
     who = "You" if last.actor_id == here.person_id else last.actor_name
     yield _with_note(f"{who} {MOVED_ON[last.outcome]} {local_time(last.decided_at)}", last.note)
 

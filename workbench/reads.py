@@ -8,7 +8,7 @@ import pandas as pd
 from sqlalchemy.orm import Session
 
 from review_queue.errors import ItemNotFound
-from review_queue.items import Decision, Item, Lane, Outcome, Reason, Stage
+from review_queue.items import Act, Decision, Item, Lane, Outcome, Reason, Stage
 from review_queue.measures.accuracy import Accuracy, accuracy, largest_misses
 from review_queue.measures.damping import SHOWN_FROM, Damping, damping, outcomes
 from review_queue.misses import ENOUGH, Misses, beside
@@ -20,6 +20,7 @@ from storage import (
     assignments,
     context,
     decisions,
+    escalations,
     listing,
     misses,
     model_record,
@@ -35,6 +36,7 @@ from storage import (
 )
 from storage.assignments import Reopening, Skip
 from storage.engine import Database, database_now
+from storage.escalations import Escalated
 from storage.listing import Filter as Filter  # pages know these from here
 from storage.listing import Page as Page
 from storage.listing import Place as Place
@@ -136,6 +138,8 @@ class Story:
     stale: tuple[Move, ...]  #: what had moved when an override of it went stale, and it came back
     overridden: Decision | None  #: that override
     to_settle: tuple[Look, ...]  #: the first and the second decision, where they differ and one is to settle it
+    passed_up: tuple[Decision, ...]  #: by people in this round, without what was undone, the oldest first
+    climbed: tuple[Escalated, ...]  #: what the escalation ladder did in this round, the oldest first
 
 
 @dataclass(frozen=True)
@@ -351,6 +355,18 @@ def _story(session: Session, item: Item, person_id: int) -> Story:
         skips=tuple(replace(skip, note="") if is_blind else skip for skip in skips),
         reopened=replace(reopened, note="") if reopened and is_blind else reopened,
         to_settle=_both_looks(session, item, person_id) if item.stage is Stage.SETTLING else (),
+        passed_up=_passed_up(session, item) if item.level and not is_blind else (),
+        climbed=tuple(escalations.of_item(session, item.id, item.round)),
+    )
+
+
+def _passed_up(session: Session, item: Item) -> tuple[Decision, ...]:
+    every = decisions.of_item(session, item.id)
+    undone = {each.supersedes for each in every if each.act is Act.UNDO}
+    return tuple(
+        each
+        for each in every
+        if each.outcome is Outcome.ESCALATE and each.round == item.round and each.id not in undone
     )
 
 

@@ -1,7 +1,7 @@
 """What the server does beside answering, and `workbench worker` does alone.
 
-It keeps the queue in order as the clock moves on, watches, learns of the sources, asks other databases, keeps what
-analytics read, signs checkpoints of the audit record, reminds, and sends webhooks.
+It keeps the queue in order as the clock moves on, has the escalation ladders act, watches, learns of the sources, asks
+other databases, keeps what analytics read, signs checkpoints of the audit record, reminds, and sends webhooks.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from review_queue.errors import ReviewError, ServerStopping
 from storage.engine import CommitInDoubt, Database
 from storage.placing import Surroundings
 from workbench import watching
-from workbench.actions import feeding, pulling, reminding, reviewing, sourcing
+from workbench.actions import escalating, feeding, pulling, reminding, reviewing, sourcing
 from workbench.checkpoints import witness_of
 from workbench.known_reviews import keep_reviews
 from workbench.mailing import post_of
@@ -39,6 +39,7 @@ async def keep(database: Database, *, relays: bool = False) -> None:
     """
     known: dict[int, Surroundings] = {}
     work = [_again_and_again(partial(reviewing.keep_order, database, known), "The queue could not be put in order")]
+    work.append(_again_and_again(partial(escalating.climb, database), "The escalation ladders could not act"))
     seen: dict[int, datetime] = {}
     work.append(_again_and_again(partial(watching.watch, database, seen), "The thresholds could not be looked at"))
     work.append(

@@ -80,6 +80,22 @@ def _receiver_added(page: Page) -> None:
     page.get_by_text("This secret is shown this once").or_(page.get_by_text("waits for approval")).first.wait_for()
 
 
+def _incident_opened(page: Page) -> None:
+    page.get_by_role("heading", name="Is anything wrong?").wait_for()
+    if page.get_by_text("No incident is open").count():
+        page.get_by_role("textbox", name="What is wrong, in a line").fill("tern-3.1 doubles the values of Benelux")
+        page.get_by_role("textbox", name="Model version").fill("tern-3.1")
+        page.get_by_role("button", name="Open the incident").click()
+    else:
+        page.get_by_role("button", name="Open", exact=True).first.click()
+    page.get_by_role("heading", name="What happened").wait_for()
+
+
+def _path_tested(page: Page) -> None:
+    page.get_by_role("button", name="Test the override path").click()
+    page.get_by_text("Last tested").wait_for()
+
+
 @dataclass(frozen=True)
 class Picture:
     """One page in the state in which it is shown."""
@@ -110,6 +126,8 @@ PICTURES = (
     Picture("oversight", "/oversight"),
     Picture("oversight-closer", "/oversight", before=_closer),
     Picture("alerts", "/alerts"),
+    Picture("incidents", "/incidents", "manager", _incident_opened),
+    Picture("escalation", "/escalation", "director", _path_tested),
     Picture("adoption", "/adoption"),
     Picture("impact", "/impact?rate=80.0"),
     Picture("data", "/data"),

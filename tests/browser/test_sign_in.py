@@ -94,7 +94,8 @@ def test_the_menu_leaves_out_what_a_role_can_never_use(page: Page, shared_workbe
     links = page.get_by_test_id("stSidebarNav").get_by_role("link")
     work = ("My desk", "Queue", "Reconcile", "Decisions")
     watch = ("Ageing", "Overrides", "Oversight", "Value added", "AI health", "Adoption", "Impact", "Alerts")
-    expect(links).to_have_text([re.compile(title) for title in (*work, *watch, "Sources")])
+    act = ("Incidents", "Escalation")
+    expect(links).to_have_text([re.compile(title) for title in (*work, *watch, *act, "Sources")])
 
 
 def test_the_policy_of_the_server_refuses_nothing_that_the_pages_need(page: Page, shared_workbench: Workbench) -> None:

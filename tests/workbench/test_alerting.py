@@ -181,7 +181,7 @@ def test_the_page_says_whether_it_is_still_so_and_who_answers(database, workflow
     assert "Now: 0 items, no longer past its limit." in words
     assert "A manager or the workflow's owner answers alerts." in words
     assert any("late: was to be explained by" in said for said in words)
-    assert [button.label for button in at.button] == ["See the figures"]
+    assert [button.label for button in at.button] == ["See the figures", "Open an incident"]
     table = at.table[0].value
     assert table.loc["Items past their deadline"].tolist() == ["0 items", "not above 1 item", "8 h"]
 

@@ -16,6 +16,7 @@ from storage import alerts, audit, notifications, people, workflows
 from storage.alerts import Alert, Step
 from storage.engine import Database, database_now
 from storage.workflows import Workflow
+from workbench.actions import responding
 from workbench.actions.again import again
 
 #: After an alert was closed, the same measure is quiet for so long, whatever it does.
@@ -60,6 +61,8 @@ def _raise(session: Session, workflow: Workflow, rule: AlertRule, reading: Readi
     owners = people.owners(session, workflow.id, emails=tuple(filter(None, (policy.owner, policy.deputy))))
     notifications.notify(session, owners, workflow.id, News.ALERT, f"{workflow.title}: {said}", by=None)
     audit.record(session, "alert.raised", actor_id=None, workflow_id=workflow.id, details={"alert": alert_id, **facts})
+    if rule.opens_incident is not None:
+        responding.start(session, workflow, title=said, severity=rule.opens_incident, alert_id=alert_id, by=None)
     return alert_id
 
 

@@ -84,7 +84,7 @@ def assign_items(
         who = people.principal(session, person_id)
         who.require(Task.ASSIGN, workflow.id)
         now = database_now(session)
-        asked, taker = _taker(session, workflow, to, now)
+        asked, taker = taker_of(session, workflow, to, now)
         given: list[Item] = []
         left_out: list[tuple[int, str]] = []
         for item_id in sorted(set(item_ids)):
@@ -217,10 +217,14 @@ def deputies(database: Database, *, person_id: int) -> dict[int, str]:
 # --- giving items --------------------------------------------------------------------------------------------------
 
 
-def _taker(
+def taker_of(
     session: Session, workflow: Workflow, to: int | None, now: datetime
 ) -> tuple[Principal | None, Principal | None]:
-    """Who was asked for, and who gets the items: the same, or a deputy."""
+    """Who was asked for, and who gets the items: the same, or a deputy.
+
+    Raises:
+        AssignmentRefused: this person does not review here, or is away and nobody stands in.
+    """
     if to is None:
         return None, None
     reviewers = {who.person_id: who for who in people.who_may(session, Task.REVIEW, workflow.id)}
@@ -249,9 +253,7 @@ def _assign(
 ) -> Item:
     item = one_item.get(session, item_id, who, Task.ASSIGN, lock=True)
     to = taker.person_id if taker else None
-    _check_item(item, workflow, taker)
-    if taker is not None and assignments.passed_for_good(session, item, taker.person_id) is not None:
-        raise NotGiven(f"{taker.name} skipped item {item_id} for good, as not theirs or for a conflict of interest.")
+    check_item(session, item, workflow, taker)
     taken = _taken_from(item, to)
     if taken is not None and not note:
         raise AssignmentRefused(f"Item {item_id} is taken from {taken}. Leave a note that says why.")
@@ -274,7 +276,12 @@ def _tell(
     notifications.notify(session, [taker.person_id], workflow.id, News.ASSIGNED, sentence, only, by=who.person_id)
 
 
-def _check_item(item: Item, workflow: Workflow, taker: Principal | None) -> None:
+def check_item(session: Session, item: Item, workflow: Workflow, taker: Principal | None) -> None:
+    """Whether the item can be given to this person.
+
+    Raises:
+        NotGiven: with the reason in words.
+    """
     if item.workflow_id != workflow.id or item.state not in OPEN_STATES:
         raise NotGiven(f"Item {item.id} is {item.state.replace('_', ' ')}; there is nothing to decide.")
     if item.assigned_id == (taker.person_id if taker else None):
@@ -288,6 +295,8 @@ def _check_item(item: Item, workflow: Workflow, taker: Principal | None) -> None
         raise NotGiven(f"{taker.name} decided item {item.id} second, and otherwise; somebody else settles it.")
     if not taker.may_at(Task.REVIEW, item.workflow_id, path_of(item.segments), level=item.level):
         raise NotGiven(f"Item {item.id} lies outside of what {taker.name} may review.")
+    if assignments.passed_for_good(session, item, taker.person_id) is not None:
+        raise NotGiven(f"{taker.name} skipped item {item.id} for good, as not theirs or for a conflict of interest.")
 
 
 def _taken_from(item: Item, to: int | None) -> str | None:

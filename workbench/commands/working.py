@@ -25,7 +25,7 @@ log = logging.getLogger("workbench")
 def worker(
     once: Annotated[bool, typer.Option("--once", help="Send the webhooks that are due now, then end.")] = False,
 ) -> None:
-    """Send webhooks, keep the queue in order, watch thresholds and remind, until stopped. Any number may run."""
+    """Send webhooks, order the queue, have ladders act, watch thresholds, remind, until stopped. Any number may run."""
     with refusals():
         database = open_ready()
         durability.require_durable(database)
