@@ -31,6 +31,7 @@ from storage.tables import (
     people,
     policies,
     preferences,
+    review_changes,
     role_requests,
     saved_views,
     sign_ins,
@@ -119,6 +120,7 @@ def erase(session: Session, person_id: int, *, erased_by: int, reason: str) -> N
     for who in _OWN.values():
         session.execute(delete(who.table).where(who == person_id))
     _give_items_back(session, person_id, by=erased_by)
+    _read_anew(session, person_id)
     _take_out_remarks(session, person_id)
     _rename(session, name, email, stand_in)
     session.execute(
@@ -148,6 +150,17 @@ def _give_items_back(session: Session, person_id: int, *, by: int) -> None:
     rows = [{"item_id": item_id, "taken_from": person_id, "assigned_by": by} for item_id in mine]
     if rows:
         session.execute(insert(assignments).values(assigned_at=database_time()), rows)
+
+
+def _read_anew(session: Session, person_id: int) -> None:
+    """Servers have reviews at hand with the names that people had: a change of each workflow makes them look again."""
+    decided = (
+        select(items.c.workflow_id, func.min(items.c.id))
+        .join(decisions, decisions.c.item_id == items.c.id)
+        .where(decisions.c.actor_id == person_id)
+        .group_by(items.c.workflow_id)
+    )
+    session.execute(insert(review_changes).from_select(["workflow_id", "item_id"], decided))
 
 
 def _take_out_remarks(session: Session, person_id: int) -> None:

@@ -26,9 +26,10 @@ import pyarrow.parquet as pq
 from sqlalchemy import JSON, Boolean, Column, Date, Float, Integer, SmallInteger, Table, select, text
 from sqlalchemy.types import BigInteger
 
-from review_queue.columns import KINDS
+from review_queue.columns import Kind, columns_of
 from review_queue.errors import ReviewError
 from review_queue.items import SourceKind
+from review_queue.roles import Role
 from storage import schema
 from storage.engine import Database, UtcDateTime, open_database, sqlite_module
 from storage.tables import metadata
@@ -44,7 +45,7 @@ _PERIOD = re.compile(r"\d{4}(-(\d{2}|W\d{2}|Q\d|\d{2}-\d{2}))?")
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[T ][\d:.+Z-]+")
 _NUMBER = re.compile(r"[+-]?[\d.,]+%?")
 _OWN_SOURCES = frozenset(kind.value for kind in SourceKind)
-_OWN_COLUMNS = frozenset(column.name for columns in KINDS.values() for column in columns)
+_OWN_COLUMNS = frozenset(column.name for kind in Kind for column in columns_of(kind, ()))
 
 
 class CopyRefused(ReviewError):
@@ -88,6 +89,10 @@ Treat = Callable[[Masking, Any], Any]
 def _code(masking: Masking, value: str) -> str:
     """A word of the program's own, which says nothing of anybody; what does not look like one is replaced."""
     return value if _CODE.fullmatch(value) else masking.alias("code", value).replace(" ", "_")
+
+
+def _role(masking: Masking, value: str) -> str:
+    return Role(value).value
 
 
 def _hash(masking: Masking, value: str) -> str:
@@ -238,8 +243,8 @@ def _parts(masking: Masking, value: bytes) -> bytes:
             cells = [None if cell is None else treat(masking, cell) for cell in column.to_pylist()]
             column = pa.chunked_array([pa.array(cells, type=column.type)])
         columns.append(column)
-    names = [name if name in {"row_number", "series", "period"} else _column(masking, name) for name in
-             table.column_names]
+    own = {"row_number", "series", "period"}
+    names = [name if name in own else _column(masking, name) for name in table.column_names]
     written = io.BytesIO()
     pq.write_table(pa.Table.from_arrays(columns, names=names), written)
     return written.getvalue()
@@ -337,7 +342,8 @@ TREATED: dict[str, Treat] = {
     **_each(_period, "cycles.period", "items.period", "actuals.period", "used_values.period", "statements.period"),
     **_each(_period, "past_reviews.period", "reasons.paired_period", "submissions.period", "snapshots.period"),
     "pulses.month": _period,
-    **_each(_code, "grants.role", "role_requests.role", "sources.kind", "items.state", "items.band", "items.withheld"),
+    **_each(_role, "grants.role", "role_requests.role"),
+    **_each(_code, "sources.kind", "items.state", "items.band", "items.withheld"),
     **_each(_code, "past_reviews.outcome", "past_reviews.reason_code", "decisions.act", "decisions.outcome"),
     **_each(_code, "decisions.reason_code", "decisions.mode", "decisions.band", "decisions.withheld", "reasons.code"),
     **_each(_code, "reasons.direction", "reasons.source_type", "reasons.already_in_model", "reasons.outcome"),

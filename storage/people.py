@@ -233,9 +233,7 @@ def ask_for_role(session: Session, person_id: int, role: Role, *, workflow_id: i
     """Note that a role waits for a second administrator; the request's id."""
     request_id: int = session.execute(
         insert(role_requests)
-        .values(
-            person_id=person_id, role=role, workflow_id=workflow_id, asked_by=asked_by, asked_at=database_time()
-        )
+        .values(person_id=person_id, role=role, workflow_id=workflow_id, asked_by=asked_by, asked_at=database_time())
         .returning(role_requests.c.id)
     ).scalar_one()
     return request_id

@@ -45,6 +45,8 @@ db.command("upgrade")(database.upgrade)
 db.command("current")(database.current)
 db.command("backup")(database.backup)
 db.command("restore")(database.restore)
+db.command("masked-copy")(database.copy_masked)
+db.command("retention")(database.retention)
 app.add_typer(db, name="db")
 
 workflow = typer.Typer(help="Workflows: what is under review, by what policy.", no_args_is_help=True)

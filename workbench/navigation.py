@@ -46,6 +46,7 @@ SCREENS = (
     Screen("Data", "Data", "data.py", ":material/database:", Task.IMPORT),
     Screen("Data", "Sources", "sources.py", ":material/hub:", Task.SEE_QUEUE),
     Screen("Data", "Deliveries", "deliveries.py", ":material/outbox:", Task.DELIVER),
+    Screen("Administration", "People", "people.py", ":material/group:", Task.GRANT),
 )
 
 

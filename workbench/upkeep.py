@@ -1,7 +1,7 @@
 """What the server does beside answering, and `workbench worker` does alone.
 
 It keeps the queue in order as the clock moves on, watches, learns of the sources, asks other databases, keeps what
-analytics read, reminds, and sends webhooks.
+analytics read, reminds, sends webhooks, and removes what was kept long enough.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from functools import partial
 from sqlalchemy.exc import SQLAlchemyError
 
 from review_queue.errors import ReviewError, ServerStopping
+from review_queue.retention import rules_of
 from storage.engine import CommitInDoubt, Database
 from storage.placing import Surroundings
 from workbench import watching
-from workbench.actions import feeding, pulling, reminding, reviewing, sourcing
+from workbench.actions import feeding, pulling, reminding, retaining, reviewing, sourcing
 from workbench.known_reviews import keep_reviews
 from workbench.mailing import post_of
 from workbench.relaying import Relay
@@ -46,6 +47,9 @@ async def keep(database: Database, *, relays: bool = False) -> None:
     chosen = settings()
     work.append(_again_and_again(partial(feeding.watch_feeds, database), "The AI's feeds could not be looked at"))
     work.append(_again_and_again(partial(pulling.pull_due, database), "Other databases could not be asked"))
+    looked: dict[str, datetime] = {}
+    remove = partial(retaining.remove_old_daily, database, looked, rules=rules_of(chosen.retention))
+    work.append(_again_and_again(remove, "What was kept long enough could not be removed"))
     post = post_of(chosen)
     if post is not None:
         sender = chosen.mail_from or ""

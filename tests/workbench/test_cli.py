@@ -66,7 +66,7 @@ def test_every_command_of_the_contract_is_there() -> None:
 
     assert commands == {"serve", "worker", "demo", "import", "export", "pull", "report", "digest", "check-config"}
     assert groups == {
-        "db": {"upgrade", "current", "backup", "restore"},
+        "db": {"upgrade", "current", "backup", "restore", "masked-copy", "retention"},
         "workflow": {"add", "list", "show", "check"},
         "people": {"list", "grant", "revoke", "disable", "enable", "erase"},
         "token": {"create", "list", "revoke"},

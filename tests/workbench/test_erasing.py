@@ -14,7 +14,6 @@ from storage.engine import Database, database_now
 from storage.tables import (
     api_tokens,
     audit_events,
-    comments,
     decisions,
     drafts,
     figure_comments,
@@ -29,7 +28,7 @@ from storage.tables import people as people_
 from tests import invariants
 from tests.builders import BECAUSE, a_person, a_workflow, bring_in, choose, forecasts, take
 from workbench import auth
-from workbench.actions import granting, issuing, noting, reviewing
+from workbench.actions import granting, issuing, reviewing
 
 NAME, EMAIL, SUBJECT = "Noor Canary-Quill", "canary.quill@example.com", "canary-subject-17"
 
@@ -72,9 +71,7 @@ def noor(database: Database, ada: int) -> int:
 def everything(database: Database) -> str:
     """All that the database holds, as text."""
     with database.reading() as session:
-        return "\n".join(
-            repr(tuple(row)) for table in metadata.sorted_tables for row in session.execute(select(table))
-        )
+        return "\n".join(repr(tuple(row)) for table in metadata.sorted_tables for row in session.execute(select(table)))
 
 
 def count(database: Database, table, *where) -> int:

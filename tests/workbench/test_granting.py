@@ -87,9 +87,7 @@ def test_a_role_is_given_in_a_part_of_a_workflow_and_taken_back_there(database: 
     with pytest.raises(ReviewError, match="belongs to one workflow"):
         granting.grant_role(database, person_id=ada, to=bo, role=Role.REVIEWER, segment=part)
     with pytest.raises(ReviewError, match="Leave the segment out"):
-        granting.grant_role(
-            database, person_id=ada, to=bo, role=Role.ADMINISTRATOR, workflow="retail", segment=part
-        )
+        granting.grant_role(database, person_id=ada, to=bo, role=Role.ADMINISTRATOR, workflow="retail", segment=part)
     granting.revoke_role(database, person_id=ada, to=bo, role=Role.REVIEWER, workflow="retail", segment=part)
     assert grants_of(database, bo) == ()
 
@@ -129,9 +127,7 @@ def test_somebody_becomes_administrator_by_the_word_of_two(database: Database) -
     ada, bo, cy = add(database, "ada", Role.ADMINISTRATOR), add(database, "bo"), add(database, "cy")
 
     def ask(to: int, by: int = ada) -> bool:
-        return granting.grant_role(
-            database, person_id=by, to=to, role=Role.ADMINISTRATOR, needs_second=True
-        ).is_waiting
+        return granting.grant_role(database, person_id=by, to=to, role=Role.ADMINISTRATOR, needs_second=True).is_waiting
 
     assert not ask(bo), "there is nobody else who could agree"
     assert ask(cy)

@@ -12,8 +12,10 @@ from storage import audit, erasing, people, workflows
 from storage.engine import Database
 from storage.erasing import Effect
 from storage.people import LOCAL, Person, RoleRequest
+from workbench import known_reviews
 from workbench.actions import releasing
 from workbench.actions.again import again
+
 
 class GrantRefused(ReviewError):
     """Something about people that cannot be done as asked. Nothing was changed."""
@@ -114,9 +116,7 @@ def answer_request(database: Database, *, person_id: int, request_id: int, give:
         about = {"person_id": found.person_id, "role": found.role.value, "request": request_id}
         if give:
             _living(people.everyone(session), found.person_id)
-            people.grant(
-                session, found.person_id, found.role, workflow_id=found.workflow_id, granted_by=person_id
-            )
+            people.grant(session, found.person_id, found.role, workflow_id=found.workflow_id, granted_by=person_id)
         action = "role.granted" if give else "role.refused"
         audit.record(session, action, actor_id=person_id, workflow_id=found.workflow_id, details=about)
 
@@ -221,7 +221,8 @@ def erase_person(
             actor_id=person_id,
             details={"person_id": whom, "remarks": found.remarks, "tokens": found.tokens, **found.own},
         )
-        return found
+    known_reviews.forget(database)
+    return found
 
 
 def _require(who: Principal, workflow_id: int | None) -> None:

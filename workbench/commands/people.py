@@ -11,11 +11,11 @@ from rich.text import Text
 
 from review_queue.roles import Role
 from storage import workflows
-from storage.erasing import Effect
 from storage.people import Held, Person
 from storage.tree import path_of
 from workbench.actions import granting
 from workbench.commands.console import open_ready, operator, print_json, refusals
+from workbench.people_words import in_words
 from workbench.settings import settings
 
 PersonId = Annotated[int, typer.Argument(metavar="PERSON", help="The number that `people list` shows.")]
@@ -101,24 +101,6 @@ def erase(
         typer.echo(f"Person {person} is erased. Backups from before still hold the name, until they are thrown away.")
 
 
-def in_words(effect: Effect) -> tuple[str, ...]:
-    """What erasing somebody does, a sentence each."""
-    own = sum(effect.own.values())
-    return (
-        "Name, e-mail address and identity go. The same person can come back only as somebody new, without a role.",
-        f"{_many(effect.roles, 'role')} end; {_many(effect.tokens, 'token')} and {_many(own, 'row')} of their own go "
-        "(sign-ins, drafts, saved views, notifications, preferences, comments on their figures).",
-        f"{_many(effect.items_given_back, 'open item')} assigned to them go back to everybody.",
-        f"The text of {_many(effect.remarks, 'comment')} goes, and the notes of skips, assignments and absences.",
-        f"{_many(effect.decisions, 'decision')} stay with their reasons, under a number, and so does the audit log.",
-        f"{_many(effect.imported, 'imported row')} carry the very name or address, and stay as the file says.",
-    )
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 def _path(segment: str | None) -> str | None:
     return path_of(segment.split(SEGMENT_MARK)) if segment else None
 
@@ -157,6 +139,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
             + (f", {held['segment']}" if held["segment"] else "")
             for held in row["roles"]
         )
-        cells = (row["person"], row["name"], row["issuer"], row["subject"], ("erased" if row["erased"] else "disabled" if row["disabled"] else roles or "none yet"))
+        state = "erased" if row["erased"] else "disabled" if row["disabled"] else roles or "none yet"
+        cells = (row["person"], row["name"], row["issuer"], row["subject"], state)
         table.add_row(*(Text(str(cell)) for cell in cells))  # as text: names are not markup
     Console().print(table)
