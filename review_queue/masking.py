@@ -80,6 +80,9 @@ FIELDS: dict[str, FieldClass] = {
     **dict.fromkeys(("Forecast.note", "Decision.note", "Reason.text", "Reason.source_ref", "Skip.note"), _T),
     **dict.fromkeys(("Reopening.note", "Comment.body", "Mention.body", "LeftOut.reason", "Told.note", "Why.text"), _T),
     **dict.fromkeys(("Submission.note", "Snapshot.note"), _T),
+    **dict.fromkeys(("Alert.owner", "Alert.acknowledged_by", "Alert.explained_by", "Alert.closed_by"), _P),
+    **dict.fromkeys(("Candidate.name", "Candidate.deputy", "Happening.noted_by", "SavedView.owner"), _P),
+    **dict.fromkeys(("Alert.explanation", "Happening.what"), _T),
     **dict.fromkeys(("SetAside.sentence", "SetAside.cells"), _T),  # they quote what people wrote
     "Forecast.rationale": _R,
     "Divergence.money": _M,

@@ -98,9 +98,13 @@ def test_values_tables_and_what_is_inside_them_are_masked_and_nothing_else() -> 
 def test_every_field_that_is_named_here_is_a_field() -> None:
     """A class or a field that is renamed would else go out unmasked."""
     from review_queue import divergence, items
-    from storage import assignments, closing, exclusions, feed, imports, notes, receipts, reconciling
+    from storage import alerts, assignments, closing, exclusions, feed, happenings, imports, notes, receipts
+    from storage import reconciling as plans
+    from storage import saved_views as views
+    from workbench.actions import assigning
 
-    modules = (items, divergence, assignments, closing, exclusions, feed, imports, notes, receipts, reconciling)
+    modules = (items, divergence, assignments, closing, exclusions, feed, imports, notes, receipts, plans, alerts)
+    modules += (happenings, views, assigning)
     for name in FIELDS:
         owner, _, field = name.partition(".")
         (found,) = {getattr(module, owner) for module in modules if hasattr(module, owner)} or (None,)

@@ -27,7 +27,7 @@ from storage.tables import (
 from storage.tables import people as people_
 from tests import invariants
 from tests.builders import BECAUSE, a_person, a_workflow, bring_in, choose, forecasts, take
-from workbench import auth
+from workbench import auth, known_reviews
 from workbench.actions import granting, issuing, reviewing
 
 NAME, EMAIL, SUBJECT = "Noor Canary-Quill", "canary.quill@example.com", "canary-subject-17"
@@ -96,6 +96,22 @@ def test_nothing_names_an_erased_person_any_more(database: Database, ada: int, n
     ):
         assert count(database, table, column == noor) == 0
     assert count(database, items, items.c.assigned_to == noor) == 0
+
+
+def test_no_server_goes_on_with_the_name_that_it_has_at_hand(database: Database, ada: int, noor: int) -> None:
+    known_reviews.keep_reviews(database)
+
+    def read() -> str:
+        return known_reviews.read(database, person_id=ada, workflow_key="sales").table.to_csv()
+
+    assert NAME in read()
+    at_hand = dict(known_reviews._LATELY[database])
+    granting.erase_person(database, person_id=ada, whom=noor, reason="They asked for it.")
+    known_reviews._LATELY[database] = at_hand  # another server, that nobody told
+    known_reviews.keep_reviews(database)
+
+    assert NAME not in read()
+    assert f"Erased person {noor}" in read()
 
 
 def test_decisions_reasons_and_the_record_stay_and_all_still_holds(database: Database, ada: int, noor: int) -> None:
