@@ -66,6 +66,14 @@ def _closer(page: Page) -> None:
     page.get_by_text("All twelve figures").click()
 
 
+def _somebody(page: Page) -> None:
+    page.get_by_role("combobox", name="Person").click()
+    page.get_by_role("option").filter(has_text="Rita").first.click()
+    page.get_by_text("Give this role").wait_for()
+    page.get_by_text("Erase this person").click()
+    page.get_by_text("Erase for good").wait_for()
+
+
 def _receiver_added(page: Page) -> None:
     page.get_by_role("heading", name="Does everything arrive?").wait_for()
     page.get_by_text("Add a receiver").wait_for()
@@ -110,6 +118,7 @@ PICTURES = (
     Picture("data", "/data"),
     Picture("sources", "/sources"),
     Picture("deliveries", "/deliveries", "workflow owner", _receiver_added),
+    Picture("people", "/people", "administrator", _somebody),
 )
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from review_queue.items import Forecast, SourceKind
@@ -30,6 +30,7 @@ def test_the_table_says_something_for_every_role_and_class() -> None:
     }
 
 
+@settings(deadline=None)
 @given(grants, tightened)
 def test_a_policy_only_tightens(held: list[Grant], policy: dict) -> None:
     before, after = sight_of(held, HERE), sight_of(held, HERE, policy)
@@ -37,6 +38,7 @@ def test_a_policy_only_tightens(held: list[Grant], policy: dict) -> None:
     assert all(after.of[field] >= before.of[field] for field in FieldClass)
 
 
+@settings(deadline=None)
 @given(grants, st.builds(Grant, st.sampled_from(Role), st.sampled_from([None, HERE])), tightened)
 def test_a_further_role_never_hides_anything(held: list[Grant], further: Grant, policy: dict) -> None:
     before, after = sight_of(held, HERE, policy), sight_of([*held, further], HERE, policy)
@@ -44,6 +46,7 @@ def test_a_further_role_never_hides_anything(held: list[Grant], further: Grant, 
     assert all(after.of[field] <= before.of[field] for field in FieldClass)
 
 
+@settings(deadline=None)
 @given(grants)
 def test_a_role_elsewhere_shows_nothing_here(held: list[Grant]) -> None:
     elsewhere = [grant for grant in held if grant.workflow_id == ELSEWHERE]

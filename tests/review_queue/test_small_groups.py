@@ -24,6 +24,7 @@ def shown_places(table: pd.DataFrame) -> list[str]:
     ]
 
 
+@settings(deadline=None)
 @given(reviews)
 def test_no_part_that_is_shown_and_no_rest_of_it_is_the_work_of_few(table: pd.DataFrame) -> None:
     """Counted by hand, with sets."""
@@ -33,6 +34,7 @@ def test_no_part_that_is_shown_and_no_rest_of_it_is_the_work_of_few(table: pd.Da
         assert len(rest) == 0 or (len(part) >= K and len(rest) >= K)
 
 
+@settings(deadline=None)
 @given(reviews)
 def test_two_filters_that_are_shown_differ_by_many_people_or_none(table: pd.DataFrame) -> None:
     """The whole and a part differ by the rest; two parts have no review in common, so they differ by both."""
@@ -54,7 +56,7 @@ def test_a_part_is_shut_where_it_or_what_it_leaves_out_is_of_few(part: int, rest
     assert singles_out(people, people.index.to_series() < part, smallest=5) is is_shut
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(reviews)
 def test_the_sum_over_segments_is_the_total(table: pd.DataFrame) -> None:
     """I15: no group is taken out of what is split, so what is shown adds up."""

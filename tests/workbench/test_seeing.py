@@ -192,4 +192,5 @@ class TestScreens:
             if told:
                 leaks[screen.title] = told
         settings.cache_clear()
-        assert leaks == {}
+        # Rows set aside are shown as they came to whoever may correct them.
+        assert leaks == ({"Data": [WORDS]} if role in ALLOWED[Task.IMPORT] else {})
