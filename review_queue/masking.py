@@ -154,7 +154,7 @@ def _treatment(grant: Grant, field_class: FieldClass, tightened: Tightened) -> T
 
 def masked(value: T, sight: Sight) -> T:
     """``value`` as ``sight`` shows it: frozen values, tables, and lists, tuples and mappings of them."""
-    return value if sight.is_clear else _masked(value, sight)  # type: ignore[no-any-return]
+    return value if sight.is_clear else _masked(value, sight)
 
 
 def _masked(value: Any, sight: Sight) -> Any:

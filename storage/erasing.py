@@ -179,7 +179,7 @@ def _rename(session: Session, name: str, email: str | None, stand_in: str) -> No
     """Where the workbench itself wrote the person's name or address as text."""
     called = [word for word in (email, name) if word]
     for column in (decisions.c.owner, alerts.c.owner):
-        table: Table = column.table  # type: ignore[assignment]
+        table: Table = column.table
         session.execute(update(table).where(column.in_(called)).values({column: stand_in}))
     # Literally, and not by LIKE, to which a name could hold wild cards.
     telling = or_(*(func.replace(notifications.c.sentence, word, "") != notifications.c.sentence for word in called))

@@ -252,7 +252,7 @@ def _parts(masking: Masking, value: bytes) -> bytes:
 
 def _policy(masking: Masking, body: Any) -> dict[str, Any]:
     """A policy that still can be read: its numbers and switches, and other names."""
-    kept = {name: value for name, value in body.items() if isinstance(value, bool | int | float)}
+    kept: dict[str, Any] = {name: value for name, value in body.items() if isinstance(value, bool | int | float)}
     for name in ("materiality", "second_review_above"):
         if isinstance(kept.get(name), int | float):
             kept[name] = kept[name] * masking.factor
@@ -274,9 +274,8 @@ def _policy(masking: Masking, body: Any) -> dict[str, Any]:
             kept[name] = _person(masking, body[name])
     if body.get("currency"):
         kept["currency"] = _currency(masking, body["currency"])
-    for name in ("fallback",):
-        if body.get(name):
-            kept[name] = _code(masking, body[name])
+    if body.get("fallback"):
+        kept["fallback"] = _code(masking, body["fallback"])
     hours = body.get("calendar", {})
     kept["calendar"] = {name: hours[name] for name in ("start_hour", "end_hour", "weekdays") if name in hours}
     sources = body.get("sources", {})
@@ -288,7 +287,7 @@ def _policy(masking: Masking, body: Any) -> dict[str, Any]:
 
 
 def _preferences(masking: Masking, body: Any) -> dict[str, Any]:
-    kept = {name: value for name, value in body.items() if isinstance(value, bool | int | float)}
+    kept: dict[str, Any] = {name: value for name, value in body.items() if isinstance(value, bool | int | float)}
     return kept | ({"timezone": "UTC"} if "timezone" in body else {})
 
 

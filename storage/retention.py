@@ -61,7 +61,9 @@ def remove(session: Session, rules: Mapping[Kept, int | None]) -> dict[Kept, int
 
 def last_run(session: Session) -> datetime | None:
     """When something was looked through last, UTC."""
-    return session.execute(select(func.max(audit_events.c.at)).where(audit_events.c.action == RUN)).scalar_one()
+    query = select(func.max(audit_events.c.at)).where(audit_events.c.action == RUN)
+    last: datetime | None = session.execute(query).scalar_one()
+    return last
 
 
 def _befores(session: Session, rules: Mapping[Kept, int | None]) -> dict[Kept, datetime]:
@@ -135,7 +137,7 @@ def _delete(table: Table) -> Callable[[Session, list[int]], None]:
 
 
 def _deleted(session: Session, column: ColumnElement[Any], ids: list[int]) -> None:
-    session.execute(delete(column.table).where(column.in_(ids)))  # type: ignore[attr-defined]
+    session.execute(delete(column.table).where(column.in_(ids)))
 
 
 def _empty_aside(session: Session, ids: list[int]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from sqlalchemy import Column, String, Table, Text, func, insert, select, text, update
+from sqlalchemy import Column, String, Table, Text, cast, func, insert, literal, select, text, update
 
 from review_queue.addresses import Reach
 from review_queue.items import Outcome
@@ -65,9 +65,11 @@ def _is_a_code(column: Column) -> bool:
 
 
 def _planted(database: Database, table: Table, column: Column) -> bool:
-    room = (getattr(column.type, "length", None) or 400) - 8
-    value = f"{CANARY} {table.name}.{column.name} "[: max(room, 1)]
-    numbered = func.substr(value, 1, room).concat(func.cast(table.c.id, String))
+    room = (getattr(column.type, "length", None) or 400) - 4  # behind it comes the row's id, so that keys hold
+    if room < len("Quill"):
+        return False  # a month, or one character between cells
+    value = f"{CANARY} {table.name}.{column.name} "[:room]
+    numbered = literal(value).concat(cast(table.c.id, String))
     with database.writing() as session:
         done = session.execute(update(table).values({column: numbered}))
         return bool(done.rowcount)
