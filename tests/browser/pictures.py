@@ -68,7 +68,7 @@ def _closer(page: Page) -> None:
 
 def _somebody(page: Page) -> None:
     person = page.get_by_role("combobox", name="Person")
-    person.fill("Mina")
+    person.fill("Anna Bergström")
     page.get_by_role("option").first.wait_for()
     person.press("Enter")
     page.get_by_text("Give this role").wait_for()
