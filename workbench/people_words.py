@@ -14,7 +14,7 @@ def in_words(effect: Effect) -> tuple[str, ...]:
     own = sum(effect.own.values())
     return (
         "Name, e-mail address and identity go. The same person can come back only as somebody new, without a role.",
-        f"{_many(effect.roles, 'role')} end; {_many(effect.tokens, 'token')} and {_many(own, 'row')} of their own go "
+        f"What ends: {_many(effect.roles, 'role')}, {_many(effect.tokens, 'token')}. What goes: {_many(own, 'row')} of their own "
         "(sign-ins, drafts, saved views, notifications, preferences, comments on their figures).",
         f"{_many(effect.items_given_back, 'open item')} assigned to them go back to everybody.",
         f"The text of {_many(effect.remarks, 'comment')} goes, and the notes of skips, assignments and absences.",

@@ -117,7 +117,7 @@ def test_an_account_is_shut_opened_and_erased_with_the_effect_shown_first(databa
 
     at.session_state[f"erase-panel-{bo}"] = True
     at = at.run()
-    assert "1 role end" in words(at)
+    assert "What ends: 1 role" in words(at)
     at.text_input(key=f"erase-reason-{bo}").input("They asked for it.")
     at = at.button(key=f"FormSubmitter:erase-{bo}-Erase for good").click().run()
     assert "Nothing was changed" in words(at)
