@@ -15,7 +15,8 @@ def in_words(effect: Effect) -> tuple[str, ...]:
     return (
         "Name, e-mail address and identity go. The same person can come back only as somebody new, without a role.",
         f"What ends: {_many(effect.roles, 'role')}, {_many(effect.tokens, 'token')}. What goes: "
-        f"{_many(own, 'row')} of their own (sign-ins, drafts, saved views, notifications, preferences, comments on their figures).",
+        f"{_many(own, 'row')} of their own (sign-ins, drafts, saved views, "
+        "notifications, preferences, comments on their figures).",
         f"{_many(effect.items_given_back, 'open item')} assigned to them go back to everybody.",
         f"The text of {_many(effect.remarks, 'comment')} goes, and the notes of skips, assignments and absences.",
         f"{_many(effect.decisions, 'decision')} stay with their reasons, under a number, and so does the audit log.",
