@@ -10,7 +10,7 @@ ARGS ?=
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test tests check lint types format migration requirements pictures api corpus crash deliveries tamper states long defects bench-import bench-click bench-analytics bench-queue clean
+.PHONY: help run test tests check lint types format migration requirements pictures api corpus crash deliveries tamper states long defects bench-import bench-click bench-analytics bench-queue supply-chain clean
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -99,6 +99,9 @@ bench-analytics: $(VENV)/installed-dev ## What the analytics pages cost, beside 
 
 bench-queue: $(VENV)/installed-dev ## Claims and decisions a second at up to a million open items, beside bare transactions
 	@PYTHONPATH=. $(PYTHON) benchmarks/queue_speed.py $(ARGS)
+
+supply-chain: $(VENV)/installed-dev ## Ask whether pinned packages are known to be vulnerable; write the bill of materials to dist/
+	@.ci/supply-chain $(UV)
 
 clean: ## Remove the environment; the database stays
 	rm -rf $(VENV)

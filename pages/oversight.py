@@ -6,6 +6,7 @@ from workbench import analytics
 from workbench.analytics_parts import filter_row, in_a_row, reviews_of
 from workbench.screens import oversight
 from workbench.screens.oversight_parts import (
+    enough_people,
     how_to_read,
     lines,
     people,
@@ -18,6 +19,7 @@ user = require_user()
 st.title("Oversight")
 known = reviews_of(user, key="oversight")
 kept, wanted = filter_row(known, time="Decided in", splits=False)
+enough_people(known, kept)
 decided = kept.since(wanted.days, column="decided_at")
 caught = analytics.checks_caught(database(), known, person_id=user.person_id)
 twice = analytics.second_looks(database(), known, person_id=user.person_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -14,6 +14,9 @@ from review_queue.confidence import ASSUMED_MISS, LARGEST_SHARE, Overlap
 from review_queue.errors import WorkflowInvalid
 from review_queue.escalation import Step, check_ladder
 from review_queue.feeds import Fallback
+from review_queue.masking import FieldClass, Tightened, Treatment
+from review_queue.roles import Role
+from review_queue.small_groups import SMALLEST
 
 
 class CalendarPolicy(BaseModel):
@@ -116,6 +119,7 @@ class Policy(BaseModel):
     check_share: Annotated[float, Field(ge=0, le=0.2)] = 0  #: of items taken up: a known-wrong AI value first
     #: Whether people's decisions are compared, each seen by the person first; off until the owner turns it on.
     person_level: bool = False
+    smallest_group: Annotated[int, Field(ge=2, le=100)] = SMALLEST  #: people of whom figures are shown as of a group
     #: Width of the AI's interval as a share of its value, and age of its value, beyond which it is not shown.
     withhold_width: Annotated[float, Field(gt=0)] | None = None
     withhold_after_days: Annotated[float, Field(gt=0)] | None = None
@@ -125,6 +129,8 @@ class Policy(BaseModel):
     alerts: tuple[AlertRule, ...] = ()  #: one for a measure
     escalation: tuple[Step, ...] = ()  #: the ladder, in its order; empty: nothing goes up by itself
     sources: SourcesPolicy = SourcesPolicy()
+    #: Field class → role → ``masked`` or ``left out``, where that is more than ``masking.TABLE`` hides.
+    masking: dict[FieldClass, dict[Role, Literal["masked", "left out"]]] = Field(default_factory=dict)
     undo_seconds: Annotated[int, Field(ge=0, le=3600)] = 60
     season: Annotated[int, Field(ge=1)] | None = None  #: periods; None: from the periods' own length
     calendar: CalendarPolicy = CalendarPolicy()
@@ -157,6 +163,13 @@ class Policy(BaseModel):
         if unknown:
             raise ValueError(f"scope names levels that segments does not: {', '.join(sorted(unknown))}")
         return self
+
+    @property
+    def tightened(self) -> Tightened:
+        return {
+            field_class: {role: Treatment.of(word) for role, word in roles.items()}
+            for field_class, roles in self.masking.items()
+        }
 
     @property
     def zone(self) -> ZoneInfo:

@@ -14,6 +14,8 @@ from sqlalchemy.orm import Session
 from review_queue.chain import GENESIS
 from review_queue.exporting import SEGMENTS, ExportKind, Holds, Mask, Out, columns_of
 from review_queue.items import FINAL_OUTCOMES
+from review_queue.masking import COLUMNS as COLUMN_CLASSES
+from review_queue.masking import Sight, Treatment
 from review_queue.roles import Principal, Task
 from storage import tree
 from storage.people import scope
@@ -65,6 +67,7 @@ def read(
     since: datetime | None = None,
     with_text: bool = True,
     mask: Mask | None = None,
+    sight: Sight | None = None,
 ) -> Iterator[pa.Table]:
     """The rows of an export in the order of their ids, ``AT_ONCE`` a table; none where there is nothing.
 
@@ -77,13 +80,29 @@ def read(
         since: UTC; keeps to what was decided, happened or came in from then on.
         with_text: whether free text is among the columns.
         mask: replaces the names of people.
+        sight: what else is hidden from whoever takes it out; columns that are left out are not there.
     """
-    columns = columns_of(kind, workflow.policy.segments, with_text=with_text)
+    columns = seen_of(columns_of(kind, workflow.policy.segments, with_text=with_text), sight)
     query, counted = _QUERIES[kind](who, workflow, as_of, since)
     last = 0
     while rows := session.execute(query.where(counted > last).order_by(counted).limit(AT_ONCE)).all():
         last = rows[-1][0]
-        yield _table(rows, query, columns, workflow, mask)
+        yield _table(rows, query, columns, workflow, mask, sight)
+
+
+def seen_of(columns: tuple[Out, ...], sight: Sight | None) -> tuple[Out, ...]:
+    """The columns without those that whoever takes them out is not given at all."""
+    if sight is None:
+        return columns
+    return tuple(
+        column
+        for column in columns
+        if column.name not in COLUMN_CLASSES or not _is_left_out(sight.of[COLUMN_CLASSES[column.name]], column)
+    )
+
+
+def _is_left_out(treatment: Treatment, column: Out) -> bool:
+    return treatment is Treatment.LEFT_OUT or (treatment is Treatment.MASKED and column.holds is Holds.NUMBER)
 
 
 def stands() -> ColumnElement[bool]:
@@ -265,7 +284,14 @@ def whole(who: Principal, workflow: Workflow) -> bool:
 _PEOPLE = ("decided_by", "actor", "resolved_by")
 
 
-def _table(rows: Any, query: Select[Any], columns: tuple[Out, ...], workflow: Workflow, mask: Mask | None) -> pa.Table:
+def _table(
+    rows: Any,
+    query: Select[Any],
+    columns: tuple[Out, ...],
+    workflow: Workflow,
+    mask: Mask | None,
+    sight: Sight | None,
+) -> pa.Table:
     names = [column.name for column in query.selected_columns]
     cells: dict[str, list[Any]] = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
     if _PATH in cells:
@@ -278,6 +304,11 @@ def _table(rows: Any, query: Select[Any], columns: tuple[Out, ...], workflow: Wo
     if mask is not None:
         hidden = [None if person is None else mask.of(person) for person in cells["person"]]
         cells |= {name: hidden for name in _PEOPLE if name in cells}
+    if sight is not None and not sight.is_clear:
+        # What labels mask with their own key stays as it is: to hide it twice would only make it less useful.
+        already = set(_PEOPLE) if mask is not None else set()
+        for name in set(cells) & set(COLUMN_CLASSES) - already:
+            cells[name] = [sight.text(COLUMN_CLASSES[name], cell) for cell in cells[name]]
     arrays = [pa.array(_stored(cells[column.name], column), type=_KINDS[column.holds]) for column in columns]
     return pa.Table.from_arrays(arrays, schema=schema_of(columns))
 

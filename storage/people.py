@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, Table, and_, bindparam, false, insert, or_, select, true, update
 from sqlalchemy.orm import Session
@@ -11,11 +12,12 @@ from sqlalchemy.orm import Session
 from review_queue.errors import NotAllowed
 from review_queue.roles import ALLOWED, REVIEW_LEVEL, Grant, Principal, Role, Task
 from storage.engine import database_time
-from storage.tables import grants, items, people, segments
+from storage.tables import grants, items, people, role_requests, segments
 from storage.tree import below
 
 LOCAL = "local"  #: the issuer of people on the machine itself, such as whoever runs the command line
 DEMO = "demo"  #: the issuer of the personas of demo mode
+ERASED = "erased"  #: the issuer of people who were erased; nobody can vouch for them any more
 
 
 def principal(session: Session, person_id: int, *, in_turn: bool = False) -> Principal:
@@ -110,14 +112,29 @@ def grant(
     )
 
 
-def revoke(session: Session, person_id: int, role: Role, *, workflow_id: int | None = None) -> int:
-    """Take a role back, in one workflow or (None) where it was given for every workflow. How many grants ended."""
+def revoke(
+    session: Session,
+    person_id: int,
+    role: Role,
+    *,
+    workflow_id: int | None = None,
+    segment_path: str | None = None,
+    wherever: bool = False,
+) -> int:
+    """Take a role back, in one workflow or (None) where it was given for every workflow. How many grants ended.
+
+    Args:
+        segment_path: of the grant; None: the one for the whole workflow.
+        wherever: in each part of the workflow for which it was given; ``segment_path`` counts for nothing then.
+    """
+    part = true() if wherever else grants.c.segment_path.is_not_distinct_from(segment_path)
     ended = session.execute(
         update(grants)
         .where(
             grants.c.person_id == person_id,
             grants.c.role == role,
             grants.c.workflow_id.is_not_distinct_from(workflow_id),
+            part,
             grants.c.revoked_at.is_(None),
         )
         .values(revoked_at=database_time())
@@ -132,6 +149,30 @@ def ever_held(session: Session, person_id: int, role: Role) -> bool:
     return session.execute(found).first() is not None
 
 
+def revoke_all(session: Session, person_id: int) -> None:
+    """Take every role back."""
+    session.execute(
+        update(grants)
+        .where(grants.c.person_id == person_id, grants.c.revoked_at.is_(None))
+        .values(revoked_at=database_time())
+    )
+
+
+def set_disabled(session: Session, person_id: int, *, disabled: bool) -> None:
+    """Shut an account, or open it again. What is open in a browser is refused at its next step."""
+    at = database_time() if disabled else None
+    session.execute(update(people).where(people.c.id == person_id).values(disabled_at=at))
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A role that somebody holds, and since when."""
+
+    grant: Grant
+    granted_by: str | None  #: None: the settings did, or the first sign-in of demo mode
+    granted_at: datetime  #: UTC
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """One person as an administrator sees them."""
@@ -142,14 +183,25 @@ class Person:
     name: str
     email: str | None
     is_disabled: bool
-    grants: tuple[Grant, ...]
+    held: tuple[Held, ...]
+
+    @property
+    def grants(self) -> tuple[Grant, ...]:
+        return tuple(each.grant for each in self.held)
+
+    @property
+    def is_erased(self) -> bool:
+        return self.issuer == ERASED
 
 
 def everyone(session: Session) -> list[Person]:
     """All people with the grants that stand, in the order in which they came."""
-    standing: dict[int, list[Grant]] = {}
-    for row in session.execute(select(grants).where(grants.c.revoked_at.is_(None)).order_by(grants.c.id)):
-        standing.setdefault(row.person_id, []).append(Grant(Role(row.role), row.workflow_id, row.segment_path))
+    giver = people.alias("giver")
+    query = select(grants, giver.c.name.label("giver")).outerjoin(giver, giver.c.id == grants.c.granted_by)
+    standing: dict[int, list[Held]] = {}
+    for row in session.execute(query.where(grants.c.revoked_at.is_(None)).order_by(grants.c.id)):
+        held = Held(Grant(Role(row.role), row.workflow_id, row.segment_path), row.giver, row.granted_at)
+        standing.setdefault(row.person_id, []).append(held)
     return [
         Person(
             id=row.id,
@@ -158,10 +210,69 @@ def everyone(session: Session) -> list[Person]:
             name=row.name,
             email=row.email,
             is_disabled=row.disabled_at is not None,
-            grants=tuple(standing.get(row.id, ())),
+            held=tuple(standing.get(row.id, ())),
         )
         for row in session.execute(select(people).order_by(people.c.id))
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class RoleRequest:
+    """A role that one administrator asked for, and a second one has to give."""
+
+    id: int
+    person_id: int
+    person: str
+    role: Role
+    workflow_id: int | None
+    asked_by: int
+    asker: str
+    asked_at: datetime  #: UTC
+
+
+def ask_for_role(session: Session, person_id: int, role: Role, *, workflow_id: int | None, asked_by: int) -> int:
+    """Note that a role waits for a second administrator; the request's id."""
+    request_id: int = session.execute(
+        insert(role_requests)
+        .values(person_id=person_id, role=role, workflow_id=workflow_id, asked_by=asked_by, asked_at=database_time())
+        .returning(role_requests.c.id)
+    ).scalar_one()
+    return request_id
+
+
+def answer_request(session: Session, request_id: int, *, answered_by: int, is_granted: bool) -> bool:
+    """Give or refuse what was asked for; False if somebody answered before."""
+    answered = session.execute(
+        update(role_requests)
+        .where(role_requests.c.id == request_id, role_requests.c.answered_at.is_(None))
+        .values(answered_by=answered_by, answered_at=database_time(), is_granted=is_granted)
+        .returning(role_requests.c.id)
+    )
+    return answered.one_or_none() is not None
+
+
+def role_requests_open(session: Session) -> list[RoleRequest]:
+    """What waits for a second administrator, the oldest first."""
+    whom, asker = people.alias("whom"), people.alias("asker")
+    rows = session.execute(
+        select(role_requests, whom.c.name.label("person"), asker.c.name.label("asker"))
+        .join(whom, whom.c.id == role_requests.c.person_id)
+        .join(asker, asker.c.id == role_requests.c.asked_by)
+        .where(role_requests.c.answered_at.is_(None))
+        .order_by(role_requests.c.id)
+    )
+    return [
+        RoleRequest(
+            row.id, row.person_id, row.person, Role(row.role), row.workflow_id, row.asked_by, row.asker, row.asked_at
+        )
+        for row in rows
+    ]
+
+
+def segment_is_known(session: Session, workflow_id: int, path: str) -> bool:
+    """Whether the workflow has a segment at this path."""
+    found = select(segments.c.id).where(segments.c.workflow_id == workflow_id, segments.c.path == path)
+    return session.execute(found).first() is not None
 
 
 def owners(session: Session, workflow_id: int, *, emails: tuple[str, ...]) -> list[int]:

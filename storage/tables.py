@@ -123,6 +123,36 @@ sign_ins = Table(  # which browser is signed in as whom, in demo mode; the cooki
     _at("ended_at", nullable=True),
 )
 
+role_requests = Table(  # a role that waits for a second administrator's word
+    "role_requests",
+    metadata,
+    _id(),
+    _ref("person_id", "people"),
+    Column("role", String(40), nullable=False),
+    _ref("workflow_id", "workflows", nullable=True),
+    _ref("asked_by", "people"),
+    _at("asked_at"),
+    _ref("answered_by", "people", nullable=True),
+    _at("answered_at", nullable=True),
+    Column("is_granted", Boolean),
+    CheckConstraint("(answered_at IS NULL) = (answered_by IS NULL)", name="answered_by_somebody"),
+    CheckConstraint("(answered_at IS NULL) = (is_granted IS NULL)", name="answered_or_not"),
+    CheckConstraint("is_granted IS NOT TRUE OR answered_by <> asked_by", name="two_persons"),
+    _one_of("role", Role),
+)
+
+erasures = Table(  # people of whom nothing is left but a number
+    "erasures",
+    metadata,
+    _id(),
+    _ref("person_id", "people"),
+    _ref("erased_by", "people"),
+    _at("erased_at"),
+    Column("reason", Text, nullable=False),
+    UniqueConstraint("person_id"),
+    CheckConstraint("trim(reason) <> ''", name="has_reason"),
+)
+
 # --- programs ------------------------------------------------------------------------------------------------------
 
 api_tokens = Table(  # what a program shows to act by one grant; it is shown once, and only its hash is kept

@@ -51,6 +51,7 @@ SCREENS = (
     Screen("Data", "Sources", "sources.py", ":material/hub:", Task.SEE_QUEUE),
     Screen("Data", "Deliveries", "deliveries.py", ":material/outbox:", Task.DELIVER),
     Screen("Data", "Audit", "audit.py", ":material/policy:", Task.AUDIT),
+    Screen("Administration", "People", "people.py", ":material/group:", Task.GRANT),
 )
 
 

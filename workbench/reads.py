@@ -48,6 +48,7 @@ from storage.tree import path_of
 from storage.workflows import Workflow
 from workbench.actions.again import again
 from workbench.actions.deciding import server_of
+from workbench.actions.seeing import as_seen
 
 __all__ = [
     "COUNTED_TO",
@@ -164,7 +165,7 @@ def my_desk(database: Database, *, person_id: int, workflow_id: int) -> MyDesk:
         server, soon = server_of(session, who, now), now + SOON
         overdue, due_soon = serving.due(session, server, workflow_id, now=now, soon=soon)
         due = serving.due_first(session, server, workflow_id, now=now, soon=soon, limit=DUE_SHOWN)
-        return MyDesk(
+        desk = MyDesk(
             waiting=serving.waiting(session, server, workflow_id, now=now),
             overdue=overdue,
             due_soon=due_soon,
@@ -176,6 +177,7 @@ def my_desk(database: Database, *, person_id: int, workflow_id: int) -> MyDesk:
             assigned=listing.assigned(session, who, workflow_id, server.served),
             mentions=notes.unseen_mentions(session, who, workflow_id),
         )
+        return as_seen(session, who, workflow_id, desk)
 
 
 @again(in_doubt=True)
@@ -198,7 +200,8 @@ def open_items(
     """The first open items in serving order that match, or the first of those after a place in it."""
     with database.reading() as session:
         who = people.principal(session, person_id)
-        return listing.open_items(session, who, workflow_id, wanted, limit=limit, after=after)
+        found = listing.open_items(session, who, workflow_id, wanted, limit=limit, after=after)
+        return as_seen(session, who, workflow_id, found)
 
 
 def segment_choices(database: Database, *, person_id: int, workflow_id: int) -> dict[str, str]:
@@ -245,7 +248,8 @@ def look_ahead(database: Database, *, person_id: int, workflow: Workflow) -> Ahe
         item = one_item.get(session, item_id, who) if item_id is not None else None
         if item is None or item.stage is not Stage.FIRST or as_shown(item, has_named=False) is not item:
             return None
-        return Ahead(item, _surroundings(session, item), _story(session, item, person_id))
+        ahead = Ahead(item, _surroundings(session, item), _story(session, item, person_id))
+        return as_seen(session, who, workflow, ahead)
 
 
 def _misses(session: Session, item: Item) -> Misses | None:
@@ -310,8 +314,9 @@ def _by_outcome(past: pd.DataFrame) -> dict[str, int]:
 def earlier_decisions(database: Database, *, person_id: int, item: Item) -> pd.DataFrame:
     """How earlier decisions on the item's series turned out; columns of ``storage.context.earlier_decisions``."""
     with database.reading() as session:
-        one_item.require_visible(session, people.principal(session, person_id), item.id)
-        return context.earlier_decisions(session, item.series_id)
+        who = people.principal(session, person_id)
+        one_item.require_visible(session, who, item.id)
+        return as_seen(session, who, item.workflow_id, context.earlier_decisions(session, item.series_id))
 
 
 def receipt(database: Database, *, person_id: int, decision_id: int) -> Receipt:
@@ -322,7 +327,9 @@ def receipt(database: Database, *, person_id: int, decision_id: int) -> Receipt:
         ReceiptSealed: its item is under a blind review that this person could give.
     """
     with database.reading() as session:
-        return receipts.get(session, people.principal(session, person_id), decision_id)
+        who = people.principal(session, person_id)
+        found = receipts.get(session, who, decision_id)
+        return as_seen(session, who, found.item.workflow_id, found)
 
 
 def past_decisions(
@@ -331,15 +338,18 @@ def past_decisions(
     """The last choices inside the person's scope, the newest first; columns of ``storage.receipts.listed``."""
     with database.reading() as session:
         who, workflow = people.principal(session, person_id), workflows.by_id(session, workflow_id)
-        return receipts.listed(session, who, workflow, search=search, outcomes=outcomes)
+        return as_seen(
+            session, who, workflow, receipts.listed(session, who, workflow, search=search, outcomes=outcomes)
+        )
 
 
 @again(in_doubt=True)
 def story(database: Database, *, person_id: int, item: Item) -> Story:
     """What others did with an item before it came here; in a blind review without their words, but for whose it is."""
     with database.reading() as session:
-        one_item.require_visible(session, people.principal(session, person_id), item.id)
-        return _story(session, item, person_id)
+        who = people.principal(session, person_id)
+        one_item.require_visible(session, who, item.id)
+        return as_seen(session, who, item.workflow_id, _story(session, item, person_id))
 
 
 def _story(session: Session, item: Item, person_id: int) -> Story:
@@ -386,8 +396,9 @@ def _both_looks(session: Session, item: Item, person_id: int) -> tuple[Look, ...
 def comments(database: Database, *, person_id: int, item: Item) -> list[Comment]:
     """The remarks on an item, oldest first."""
     with database.reading() as session:
-        one_item.require_visible(session, people.principal(session, person_id), item.id)
-        return notes.comments_on(session, item.id)
+        who = people.principal(session, person_id)
+        one_item.require_visible(session, who, item.id)
+        return as_seen(session, who, item.workflow_id, notes.comments_on(session, item.id))
 
 
 def _seasonal_naive(history: pd.DataFrame, period: str) -> float | None:

@@ -15,6 +15,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from review_queue.retention import rules_of
+
 PREFIX = "WORKBENCH_"
 SHORTEST_SECRET = 32  #: bytes
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -59,6 +61,8 @@ class Settings(BaseSettings):
     checkpoints: str | None = None  #: the folder for checkpoints of the audit record, outside the database
     checkpoint_key: str | None = None  #: the file with the private key that signs them
     mask_key: SecretStr | None = None  #: what people are masked with in labels; None: another key each time
+    retention: str = ""  #: days that things are kept other than by default, like drafts=30, comments=365
+    two_administrators: bool = True  #: whether a second one has to agree before somebody becomes an administrator
     relay: bool = True  #: `workbench serve` sends webhooks; `workbench worker` does in any case
     webhook_ports: Annotated[frozenset[int], NoDecode] = frozenset({443})  #: that receivers may be on
     webhook_loopback: bool = False  #: receivers on this machine, unencrypted too: for trying it out
@@ -78,6 +82,12 @@ class Settings(BaseSettings):
         if not words or not all(word.isascii() and word.isdecimal() and 0 < int(word) < 65536 for word in words):
             raise ValueError("write ports separated by commas, like 443,8443")
         return frozenset(int(word) for word in words)
+
+    @field_validator("retention")
+    @classmethod
+    def _known_rules(cls, value: str) -> str:
+        rules_of(value)
+        return value
 
     @field_validator("database_url")
     @classmethod

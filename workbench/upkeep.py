@@ -1,7 +1,8 @@
 """What the server does beside answering, and `workbench worker` does alone.
 
 It keeps the queue in order as the clock moves on, has the escalation ladders act, watches, learns of the sources, asks
-other databases, keeps what analytics read, signs checkpoints of the audit record, reminds, and sends webhooks.
+other databases, keeps what analytics read, signs checkpoints of the audit record, reminds, sends webhooks, and removes
+what was kept long enough.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from functools import partial
 from sqlalchemy.exc import SQLAlchemyError
 
 from review_queue.errors import ReviewError, ServerStopping
+from review_queue.retention import rules_of
 from storage.engine import CommitInDoubt, Database
 from storage.placing import Surroundings
 from workbench import watching
-from workbench.actions import escalating, feeding, pulling, reminding, reviewing, sourcing
+from workbench.actions import escalating, feeding, pulling, reminding, retaining, reviewing, sourcing
 from workbench.checkpoints import witness_of
 from workbench.known_reviews import keep_reviews
 from workbench.mailing import post_of
@@ -53,6 +55,9 @@ async def keep(database: Database, *, relays: bool = False) -> None:
     if witness is not None:
         keep_checkpoint = partial(witness.keep, database)
         work.append(_again_and_again(keep_checkpoint, "No checkpoint of the audit record was added", every=LOOKS_EVERY))
+    looked: dict[str, datetime] = {}
+    remove = partial(retaining.remove_old_daily, database, looked, rules=rules_of(chosen.retention))
+    work.append(_again_and_again(remove, "What was kept long enough could not be removed"))
     post = post_of(chosen)
     if post is not None:
         sender = chosen.mail_from or ""

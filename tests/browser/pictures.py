@@ -71,6 +71,16 @@ def _verified(page: Page) -> None:
     page.get_by_text("The record is whole").wait_for()
 
 
+def _somebody(page: Page) -> None:
+    person = page.get_by_role("combobox", name="Person")
+    person.fill("Anna Bergström")
+    page.get_by_role("option").first.wait_for()
+    person.press("Enter")
+    page.get_by_text("Give this role").wait_for()
+    page.get_by_text("Erase this person").click()
+    page.get_by_text("Erase for good").wait_for()
+
+
 def _receiver_added(page: Page) -> None:
     page.get_by_role("heading", name="Does everything arrive?").wait_for()
     page.get_by_text("Add a receiver").wait_for()
@@ -134,6 +144,7 @@ PICTURES = (
     Picture("sources", "/sources"),
     Picture("deliveries", "/deliveries", "workflow owner", _receiver_added),
     Picture("audit", "/audit", "auditor", _verified),
+    Picture("people", "/people", "administrator", _somebody),
 )
 
 

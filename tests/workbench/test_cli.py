@@ -66,9 +66,9 @@ def test_every_command_of_the_contract_is_there() -> None:
 
     assert commands == {"serve", "worker", "demo", "import", "export", "pull", "report", "digest", "check-config"}
     assert groups == {
-        "db": {"upgrade", "current", "backup", "restore"},
+        "db": {"upgrade", "current", "backup", "restore", "masked-copy", "retention"},
         "workflow": {"add", "list", "show", "check"},
-        "people": {"list", "grant", "revoke"},
+        "people": {"list", "grant", "revoke", "disable", "enable", "erase"},
         "token": {"create", "list", "revoke"},
         "webhook": {
             *("add", "list", "approve", "rotate", "pause", "resume", "remove"),
@@ -100,10 +100,37 @@ def test_people_are_listed_granted_and_revoked(workbench: Callable[..., Result],
 
     assert granted.exit_code == revoked.exit_code == 0
     (found,) = [person for person in listed if person["person"] == noor]
-    assert found["roles"] == [{"role": "workflow owner", "workflow": None, "segment": None}]
+    (role,) = found["roles"]
+    assert (role["role"], role["workflow"], role["segment"]) == ("workflow owner", None, None)
+    assert role["granted_by"] == "Command line"
     assert "[Noor]" in table
     with database.reading() as session:
         assert people.principal(session, noor).grants == ()
+
+
+def test_a_person_is_shut_out_and_erased_from_the_command_line(
+    workbench: Callable[..., Result], database_url: str
+) -> None:
+    database = open_database(database_url)
+    identity = auth.Identity("https://id.example.com", "u-17", "Noor Canary", "noor@example.com")
+    noor = auth.person_of_identity(database, identity).person_id
+
+    shut = workbench("people", "disable", str(noor))
+    table = workbench("people", "list").stdout
+    opened = workbench("people", "enable", str(noor))
+    shown = workbench("people", "erase", str(noor), "--reason", "They asked for it.")
+    named = workbench("people", "erase", str(noor), "--reason", "Noor Canary asked for it.", "--yes")
+    known = workbench("people", "list", "--json").stdout
+    erased = workbench("people", "erase", str(noor), "--reason", "They asked for it.", "--yes")
+
+    assert (shut.exit_code, opened.exit_code, shown.exit_code, erased.exit_code) == (0, 0, 0, 0)
+    assert "disabled" in table
+    assert "Nothing was changed" in shown.stdout
+    assert "Noor Canary" in known
+    assert (named.exit_code, "The reason names the person" in named.stderr) == (3, True)
+    after = workbench("people", "list", "--json").stdout
+    assert ("Noor" in after, "noor@example.com" in after, "u-17" in after) == (False, False, False)
+    assert f"Erased person {noor}" in after
 
 
 def test_a_digest_is_shown_first_and_sent_once(

@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
 from review_queue.errors import NotAllowed, ReviewError
 from review_queue.roles import Grant, Role
 from storage import people
 from storage.engine import Database
-from storage.tables import audit_events
+from storage.tables import audit_events, items
+from storage.tree import path_of
+from tests.builders import a_workflow, bring_in, forecasts, take
+from tests.house import House
 from workbench.actions import granting
 
 
@@ -62,3 +66,95 @@ def test_a_grant_that_makes_no_sense_is_refused_in_words(database: Database) -> 
         granting.grant_role(database, person_id=ada, to=404, role=Role.AUDITOR)
     with pytest.raises(ReviewError, match="nowhere"):
         granting.grant_role(database, person_id=ada, to=bo, role=Role.MANAGER, workflow="nowhere")
+
+
+def test_a_role_is_given_in_a_part_of_a_workflow_and_taken_back_there(database: Database) -> None:
+    house, ada = House(database), add(database, "ada", Role.ADMINISTRATOR)
+    bo = add(database, "bo")
+    part = path_of(["Victoria"])
+
+    granting.grant_role(database, person_id=ada, to=bo, role=Role.REVIEWER, workflow="retail", segment=part)
+    granting.grant_role(database, person_id=ada, to=bo, role=Role.REVIEWER, workflow="retail")
+    granting.revoke_role(database, person_id=ada, to=bo, role=Role.REVIEWER, workflow="retail")
+
+    assert grants_of(database, bo) == (Grant(Role.REVIEWER, house.workflow.id, part),)
+    (bo_,) = [each for each in granting.list_people(database, person_id=ada) if each.id == bo]
+    assert [each.granted_by for each in bo_.held] == ["Ada"]
+    with pytest.raises(ReviewError, match="no segment Tasmania"):
+        granting.grant_role(
+            database, person_id=ada, to=bo, role=Role.REVIEWER, workflow="retail", segment=path_of(["Tasmania"])
+        )
+    with pytest.raises(ReviewError, match="belongs to one workflow"):
+        granting.grant_role(database, person_id=ada, to=bo, role=Role.REVIEWER, segment=part)
+    with pytest.raises(ReviewError, match="Leave the segment out"):
+        granting.grant_role(database, person_id=ada, to=bo, role=Role.ADMINISTRATOR, workflow="retail", segment=part)
+    granting.revoke_role(database, person_id=ada, to=bo, role=Role.REVIEWER, workflow="retail", segment=part)
+    assert grants_of(database, bo) == ()
+
+
+def test_a_disabled_account_is_refused_at_its_next_step_and_holds_nothing(database: Database) -> None:
+    workflow = a_workflow(database)
+    bring_in(database, workflow, forecasts(1))
+    ada, bo = add(database, "ada", Role.ADMINISTRATOR), add(database, "bo", Role.REVIEWER)
+    desk = take(database, bo, workflow)
+
+    granting.set_disabled(database, person_id=ada, whom=bo, disabled=True)
+
+    with pytest.raises(NotAllowed, match="the account is disabled"):
+        take(database, bo, workflow)
+    with database.reading() as session:
+        row = session.execute(select(items.c.state, items.c.claimed_by).where(items.c.id == desk.item.id)).one()
+    assert row.state == "ready"
+    granting.set_disabled(database, person_id=ada, whom=bo, disabled=False)
+    assert take(database, bo, workflow).item.id == desk.item.id
+    with pytest.raises(ReviewError, match="is open already"):
+        granting.set_disabled(database, person_id=ada, whom=bo, disabled=False)
+
+
+def test_the_last_administrator_stays(database: Database) -> None:
+    ada, bo = add(database, "ada", Role.ADMINISTRATOR), add(database, "bo", Role.ADMINISTRATOR)
+
+    with pytest.raises(ReviewError, match="your own account"):
+        granting.set_disabled(database, person_id=ada, whom=ada, disabled=True)
+    granting.set_disabled(database, person_id=ada, whom=bo, disabled=True)
+    with pytest.raises(ReviewError, match="Ada is the last administrator"):
+        granting.revoke_role(database, person_id=ada, to=ada, role=Role.ADMINISTRATOR)
+
+    assert grants_of(database, ada) == (Grant(Role.ADMINISTRATOR),)
+
+
+def test_somebody_becomes_administrator_by_the_word_of_two(database: Database) -> None:
+    ada, bo, cy = add(database, "ada", Role.ADMINISTRATOR), add(database, "bo"), add(database, "cy")
+
+    def ask(to: int, by: int = ada) -> bool:
+        return granting.grant_role(database, person_id=by, to=to, role=Role.ADMINISTRATOR, needs_second=True).is_waiting
+
+    assert not ask(bo), "there is nobody else who could agree"
+    assert ask(cy)
+    assert grants_of(database, cy) == ()
+    with pytest.raises(ReviewError, match="It waits already"):
+        ask(cy)
+    (request,) = granting.list_requests(database, person_id=bo)
+    with pytest.raises(ReviewError, match="another administrator has to agree"):
+        granting.answer_request(database, person_id=ada, request_id=request.id, give=True)
+    with pytest.raises(NotAllowed):
+        granting.answer_request(database, person_id=cy, request_id=request.id, give=True)
+    granting.answer_request(database, person_id=bo, request_id=request.id, give=True)
+
+    assert grants_of(database, cy) == (Grant(Role.ADMINISTRATOR),)
+    with pytest.raises(ReviewError, match="answered this already"):
+        granting.answer_request(database, person_id=bo, request_id=request.id, give=False)
+    dee = add(database, "dee")
+    assert ask(dee)
+    (request,) = granting.list_requests(database, person_id=ada)
+    granting.answer_request(database, person_id=ada, request_id=request.id, give=False)
+    assert grants_of(database, dee) == ()
+
+
+def test_the_schema_itself_refuses_one_person_alone(database: Database) -> None:
+    ada, bo = add(database, "ada", Role.ADMINISTRATOR), add(database, "bo")
+    with database.writing() as session:
+        request = people.ask_for_role(session, bo, Role.ADMINISTRATOR, workflow_id=None, asked_by=ada)
+
+    with pytest.raises(IntegrityError), database.writing() as session:
+        people.answer_request(session, request, answered_by=ada, is_granted=True)

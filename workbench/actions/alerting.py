@@ -18,6 +18,7 @@ from storage.engine import Database, database_now
 from storage.workflows import Workflow
 from workbench.actions import responding
 from workbench.actions.again import again
+from workbench.actions.seeing import as_seen
 
 #: After an alert was closed, the same measure is quiet for so long, whatever it does.
 QUIET = timedelta(days=7)
@@ -69,8 +70,9 @@ def _raise(session: Session, workflow: Workflow, rule: AlertRule, reading: Readi
 def list_alerts(database: Database, *, person_id: int, workflow: Workflow) -> list[Alert]:
     """The alerts of a workflow, the open ones first."""
     with database.reading() as session:
-        people.principal(session, person_id).require(Task.SEE_ANALYTICS, workflow.id)
-        return alerts.of(session, workflow.id)
+        who = people.principal(session, person_id)
+        who.require(Task.SEE_ANALYTICS, workflow.id)
+        return as_seen(session, who, workflow, alerts.of(session, workflow.id))
 
 
 @again(in_doubt=True)

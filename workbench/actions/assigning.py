@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from review_queue.errors import AssignmentRefused, ChoiceInvalid, NotAllowed, ReviewError
 from review_queue.items import OPEN_STATES, Item, State
+from review_queue.masking import masked
 from review_queue.notices import News
 from review_queue.roles import Principal, Task
 from storage import absences, assignments, audit, decisions, notifications, one_item, people, queue, workflows
@@ -19,6 +20,7 @@ from storage.tree import path_of
 from storage.workflows import Workflow
 from workbench.actions.again import again
 from workbench.actions.deciding import note as put_on_record
+from workbench.actions.seeing import sight
 
 #: How many items are assigned with one press at most.
 AT_ONCE = 500
@@ -48,12 +50,13 @@ class Assigned:
 def candidates(database: Database, *, person_id: int, workflow: Workflow) -> list[Candidate]:
     """Everybody to whom this person could give items of the workflow."""
     with database.reading() as session:
-        people.principal(session, person_id).require(Task.ASSIGN, workflow.id)
+        asks = people.principal(session, person_id)
+        asks.require(Task.ASSIGN, workflow.id)
         now = database_now(session)
         reviewers = people.who_may(session, Task.REVIEW, workflow.id)
         load = assignments.loads(session, workflow.id, [who.person_id for who in reviewers])
         away = {absence.person_id: absence for absence in absences.coming(session, now=now) if absence.from_at <= now}
-    return [
+    found = [
         Candidate(
             id=who.person_id,
             name=who.name,
@@ -63,6 +66,7 @@ def candidates(database: Database, *, person_id: int, workflow: Workflow) -> lis
         )
         for who in reviewers
     ]
+    return masked(found, sight(asks, workflow))
 
 
 @again(in_doubt=False)

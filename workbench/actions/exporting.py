@@ -26,14 +26,24 @@ from review_queue.exporting import (
     columns_of,
     written_back,
 )
+from review_queue.masking import CLEAR, FieldClass, Treatment
 from review_queue.roles import Principal, Task
 from storage import audit, exports, import_shapes, people, schema, workflows
 from storage.engine import Database, database_now
 from storage.import_shapes import Shape
 from storage.workflows import Workflow
 from workbench.actions.again import again
+from workbench.actions.seeing import sight
 from workbench.stopping import doors
 from workbench.writing_files import ExportRefused, format_of, open_writer
+
+#: How people and free text are given, as a manifest says it.
+_MANNER = {
+    Treatment.SHOWN: "names",
+    Treatment.MASKED: "masked: a stand-in for each person",
+    Treatment.LEFT_OUT: "left out",
+}
+_MANNER_OF_TEXT = {Treatment.SHOWN: "included", Treatment.MASKED: "masked", Treatment.LEFT_OUT: "left out"}
 
 MANIFEST = ".manifest.json"  #: behind the file's name
 
@@ -166,7 +176,7 @@ def _written(
                 "Ask somebody who may take out all of it."
             )
         as_of = database_now(session)
-        content = _content(session, who, workflow, wanted, as_of)
+        content, seen = _content(session, who, workflow, wanted, as_of), sight(who, workflow)
         rows = _fill(scratch, how, content)
     with scratch.open("rb") as whole:
         sha256 = hashlib.file_digest(whole, "sha256").hexdigest()
@@ -186,21 +196,29 @@ def _written(
         since=wanted.since,
         by=who.name,
         scope=_parts(who, workflow),
-        people=_of_people(wanted) if is_masked else "names",
-        text="left out" if is_masked and not wanted.with_text else "included",
+        people=_of_people(wanted) if is_masked else _MANNER[seen.of[FieldClass.PERSON]],
+        text="left out" if is_masked and not wanted.with_text else _MANNER_OF_TEXT[seen.of[FieldClass.TEXT]],
         batch=content.batch,
     )
 
 
 def _content(session: Session, who: Principal, workflow: Workflow, wanted: Wanted, as_of: datetime) -> _Content:
+    seen = sight(who, workflow)
     if wanted.kind is ExportKind.WRITE_BACK:
+        if any(seen.of[each] for each in (FieldClass.PERSON, FieldClass.TEXT, FieldClass.RATIONALE)):
+            raise ExportRefused(
+                "A file that is written back holds everything as it came, and your roles here hide part of that. "
+                "Ask somebody whose roles show it, or take the decisions out instead."
+            )
         return _write_back(session, who, workflow, wanted, as_of)
     masked = wanted.kind is ExportKind.LABELS
     with_text = wanted.with_text or not masked
-    columns = columns_of(wanted.kind, workflow.policy.segments, with_text=with_text)
+    if wanted.kind is ExportKind.SET_ASIDE and who.may(Task.IMPORT, workflow.id):
+        seen = CLEAR  # whoever corrects rows needs them as they came, on the Data page and in a file
+    columns = exports.seen_of(columns_of(wanted.kind, workflow.policy.segments, with_text=with_text), seen)
     mask = Mask(wanted.mask_key or secrets.token_bytes(32)) if masked else None
     tables = exports.read(
-        session, who, workflow, wanted.kind, as_of=as_of, since=wanted.since, with_text=with_text, mask=mask
+        session, who, workflow, wanted.kind, as_of=as_of, since=wanted.since, with_text=with_text, mask=mask, sight=seen
     )
     return _Content(columns, exports.schema_of(columns), tables)
 

@@ -23,6 +23,7 @@ from storage.matching import Matched
 from storage.workflows import Workflow
 from workbench.actions.again import again
 from workbench.actions.arriving import DOUBTED, LEFT_OVER, Incoming, arrive
+from workbench.actions.seeing import as_seen
 from workbench.foreign.facts import Choices, Fact
 from workbench.foreign.reading import read
 from workbench.foreign.sheets import Sheet
@@ -348,17 +349,18 @@ def dismiss_rows(database: Database, *, person_id: int, row_ids: Collection[int]
 def list_imports(database: Database, *, person_id: int, workflow_key: str) -> pd.DataFrame:
     """Past imports, the newest first, columns as in ``storage.imports.listed``."""
     with database.reading() as session:
-        workflow = workflows.get(session, workflow_key)
-        _require_sight(people.principal(session, person_id), workflow)
-        return imports.listed(session, workflow.id)
+        workflow, who = workflows.get(session, workflow_key), people.principal(session, person_id)
+        _require_sight(who, workflow)
+        return as_seen(session, who, workflow, imports.listed(session, workflow.id))
 
 
 def list_set_aside(database: Database, *, person_id: int, workflow_key: str) -> list[SetAside]:
-    """Rows that wait for a correction, the oldest first."""
+    """Rows that wait for a correction, the oldest first; as they came for whoever may correct them."""
     with database.reading() as session:
-        workflow = workflows.get(session, workflow_key)
-        _require_sight(people.principal(session, person_id), workflow)
-        return imports.list_set_aside(session, workflow.id)
+        workflow, who = workflows.get(session, workflow_key), people.principal(session, person_id)
+        _require_sight(who, workflow)
+        found = imports.list_set_aside(session, workflow.id)
+        return found if who.may(Task.IMPORT, workflow.id) else as_seen(session, who, workflow, found)
 
 
 def count_set_aside(database: Database, *, person_id: int, workflow_key: str) -> int:

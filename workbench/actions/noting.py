@@ -11,6 +11,7 @@ from storage.engine import Database, database_now
 from storage.happenings import Happening
 from storage.workflows import Workflow
 from workbench.actions.again import again
+from workbench.actions.seeing import as_seen
 
 LONGEST = 400  #: characters of what happened
 MONTHS = 3  #: months, this one included, whose answers still count
@@ -52,8 +53,9 @@ def list_happenings(database: Database, *, person_id: int, workflow_id: int) -> 
         NotAllowed: the person sees no analytics in the workflow.
     """
     with database.reading() as session:
-        people.principal(session, person_id).require(Task.SEE_ANALYTICS, workflow_id)
-        return happenings.of(session, workflow_id)
+        who = people.principal(session, person_id)
+        who.require(Task.SEE_ANALYTICS, workflow_id)
+        return as_seen(session, who, workflow_id, happenings.of(session, workflow_id))
 
 
 @again(in_doubt=True)

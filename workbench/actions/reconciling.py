@@ -45,6 +45,7 @@ from storage.workflows import Workflow
 from workbench.actions import shifting
 from workbench.actions.again import again
 from workbench.actions.deciding import note, server_of, settle
+from workbench.actions.seeing import as_seen
 
 WEEK = timedelta(days=7)
 #: States in which an item's number can be changed here.
@@ -108,7 +109,7 @@ def look(database: Database, *, person_id: int, workflow: Workflow, period: str)
         earlier = reconciling.leaves(session, who, workflow, period, as_of=as_of - WEEK)
         known_then = earlier[earlier[["ai", "manual", "final"]].notna().any(axis=1)]
         take = snapshot.take if snapshot else Take.AI
-        return Reconciliation(
+        found = Reconciliation(
             cycle=cycle,
             leaves=planned(leaves, take).assign(is_blind=reconciling.is_blind(leaves)),
             totals=tree(leaves, take),
@@ -117,6 +118,7 @@ def look(database: Database, *, person_id: int, workflow: Workflow, period: str)
             snapshot=snapshot,
             as_of=as_of,
         )
+        return as_seen(session, who, workflow, found)
 
 
 @again(in_doubt=True)

@@ -47,6 +47,7 @@ from storage.workflows import Workflow
 from workbench.actions import checking, hearing, shifting
 from workbench.actions.again import again
 from workbench.actions.deciding import answered_before, note, server_of, settle
+from workbench.actions.seeing import as_seen
 from workbench.stopping import doors
 
 #: How many items are put in order in one transaction, so that no click waits long for it.
@@ -413,7 +414,7 @@ def _desk(session: Session, who: Principal, workflow: Workflow, item_id: int) ->
     check = checking.laid_over(session, who, workflow, item) if mine else None
     is_check = check is not None and not check.is_answered
     laid = as_planted(shown, check.planted, workflow.policy) if check is not None and is_check else shown
-    return Desk(
+    desk = Desk(
         item=laid,
         doubt=hearing.doubts(session, workflow, [laid]).get(item_id, "") if mine else "",
         is_check=is_check,
@@ -426,6 +427,7 @@ def _desk(session: Session, who: Principal, workflow: Workflow, item_id: int) ->
         opened_at=past.now,
         last=last if is_told else None,
     )
+    return as_seen(session, who, workflow, desk)
 
 
 def _stand_in(session: Session, workflow: Workflow, item: Item) -> float | None:

@@ -8,6 +8,7 @@ from storage import audit, people, saved_views
 from storage.engine import Database
 from storage.saved_views import Link, SavedView
 from workbench.actions.again import again
+from workbench.actions.seeing import as_seen
 
 LONGEST_NAME = 60  #: characters
 LONGEST_VALUE, MOST_VALUES = 400, 40  #: of a query parameter: characters, and how many of one name
@@ -16,8 +17,9 @@ LONGEST_VALUE, MOST_VALUES = 400, 40  #: of a query parameter: characters, and h
 def list_views(database: Database, *, person_id: int, workflow_id: int, page: str) -> list[SavedView]:
     """This person's own views of the page and those that others share, by name."""
     with database.reading() as session:
-        people.principal(session, person_id).require(Task.SEE_QUEUE, workflow_id)
-        return saved_views.known_to(session, person_id, workflow_id, page)
+        who = people.principal(session, person_id)
+        who.require(Task.SEE_QUEUE, workflow_id)
+        return as_seen(session, who, workflow_id, saved_views.known_to(session, person_id, workflow_id, page))
 
 
 @again(in_doubt=True)

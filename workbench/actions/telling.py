@@ -25,6 +25,7 @@ from storage.tokens import NOTED_EVERY, Bearer
 from storage.workflows import Workflow
 from workbench.actions.again import again
 from workbench.actions.receiving import workflow_within
+from workbench.actions.seeing import as_seen
 
 T = TypeVar("T")
 SECOND_REVIEW, NUMBER_FIRST = "second_review", "number_first"
@@ -120,7 +121,7 @@ def list_items(
             keep.append(feed.is_item_of_series(wanted.series))
         found = one_item.following(session, bearer.who, Task.EXPORT, *keep, after=after, limit=limit + 1)
         page = _page(found, limit)
-        return Listed([_shown(session, bearer, item) for item in page.rows], page.next)
+        return Listed([_shown(session, bearer, item, workflow) for item in page.rows], page.next)
 
 
 @again(in_doubt=True)
@@ -135,7 +136,7 @@ def read_item(database: Database, *, token_id: int, item_id: int) -> ItemShown:
         found = one_item.following(session, bearer.who, Task.EXPORT, feed.is_item(item_id), after=0, limit=1)
         if not found:
             raise NothingThere("item", item_id)
-        return _shown(session, bearer, found[0])
+        return _shown(session, bearer, found[0], workflows.by_id(session, found[0].workflow_id))
 
 
 @again(in_doubt=True)
@@ -154,7 +155,7 @@ def list_decisions(
         found = feed.decisions_following(
             session, bearer.who, bearer.reader, *keep, unsealed_before=since, after=after, limit=limit + 1
         )
-        return _page(found, limit)
+        return _page(as_seen(session, bearer.who, workflow, found), limit)
 
 
 @again(in_doubt=True)
@@ -178,7 +179,7 @@ def read_decision(database: Database, *, token_id: int, decision_id: int) -> Tol
         )
         if not found:
             raise NothingThere("decision", decision_id)
-        return found[0]
+        return as_seen(session, bearer.who, workflows.get(session, found[0].workflow), found[0])
 
 
 @again(in_doubt=True)
@@ -204,12 +205,12 @@ def _page(found: list[T], limit: int) -> Listed[T]:
     return Listed(rows, last)
 
 
-def _shown(session: Session, bearer: Bearer, item: Item) -> ItemShown:
+def _shown(session: Session, bearer: Bearer, item: Item, workflow: Workflow) -> ItemShown:
     """As on the reader's own screens: whoever could review it names their number first, and nobody peeks."""
     asked = is_named_first(item) and bearer.reader.may(Task.REVIEW, item.workflow_id)
     named = not asked or commitments.of(session, item, bearer.reader.person_id) is not None
     shown = as_shown(blinded(item), has_named=named)
-    return ItemShown(shown, _why_hidden(item, shown))
+    return ItemShown(as_seen(session, bearer.who, workflow, shown), _why_hidden(item, shown))
 
 
 def _why_hidden(item: Item, shown: Item) -> str | None:

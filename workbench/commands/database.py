@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from storage import backups, privileges, schema
+from review_queue.retention import RULES, rules_of
+from storage import backups, masked_copy, privileges, schema
 from storage.engine import open_database
-from workbench.actions import drilling
+from workbench.actions import drilling, retaining
 from workbench.checkpoints import witness_of
 from workbench.commands.console import REFUSED, open_ready, operator, print_json, refusals
 from workbench.settings import settings
@@ -93,3 +94,35 @@ def _tell(done: drilling.Drill) -> None:
         "What comes after a backup is lost with the database: back up as often as you cannot bear that."
     )
     typer.echo("The drill is on record." if done.is_well else "The backup is NOT whole. The drill is on record.")
+
+
+def copy_masked(
+    file: File,
+    keep_series: Annotated[bool, typer.Option("--keep-series", help="Leave the names of series as they are.")] = False,
+    scale: Annotated[bool, typer.Option("--scale", help="Multiply all values by one random factor.")] = False,
+) -> None:
+    """Write a copy for trying things out to FILE (SQLite): the same rows, and nobody's names, words or secrets."""
+    with refusals():
+        done = masked_copy.masked_copy(open_ready(), file, keeps_series=keep_series, scales=scale)
+        typer.echo(f"{done.rows:,} rows of {done.tables} tables are in {file}, masked.")
+        typer.echo(f"Try it: WORKBENCH_DATABASE_URL=sqlite:///{file.resolve()} workbench serve")
+
+
+def retention(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Remove what was kept long enough. The server does so once a day; docs/operating.md has the rules."""
+    with refusals():
+        database, rules = open_ready(), rules_of(settings().retention)
+        if dry_run:
+            counts = retaining.would_remove(database, rules=rules)
+        else:
+            counts = retaining.remove_old(database, rules=rules, actor_id=operator(database))
+        if as_json:
+            print_json({"dry_run": dry_run, "rules": rules, "removed": counts})
+            return
+        for kept, days in rules.items():
+            kept_for = "for ever" if days is None else f"{days} days"
+            typer.echo(f"{kept:<18}{kept_for:<12}{counts.get(kept, 0):>8,}  {RULES[kept].what}")
+        typer.echo("Nothing was changed." if dry_run else f"{sum(counts.values()):,} rows were removed or emptied.")

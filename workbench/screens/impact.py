@@ -13,6 +13,7 @@ from review_queue.measures.impact import Setting, went_live_at
 from review_queue.measures.latency import SHOWN_FROM, latency
 from review_queue.measures.overrides import wilson
 from review_queue.roles import Principal
+from review_queue.small_groups import SMALLEST
 from storage.happenings import Happening
 from workbench.analytics import duration
 from workbench.known_reviews import Reviews
@@ -38,7 +39,6 @@ _WORTH = {
 _SIDES = ("baseline", "now", "change", "low", "high")
 OF_TWO_CLOCKS = ("touch_time", "cost_per_case")
 ACTIVE_DAYS = 28  #: days in which somebody who uses it has decided something
-ANSWERS_SHOWN_FROM = 5  #: answers to the pulse
 BEFORE, NOW = "before go-live", "here"
 MIDDLE = pd.Timedelta(days=14)  #: of a month, where its dot stands
 
@@ -160,11 +160,11 @@ def footnote(known: Reviews, table: pd.DataFrame) -> str:
     )
 
 
-def pulse_answer(counts: dict[int, int]) -> str:
-    """The share of people who say that it helps (4 or 5 of 5), shown from 5 answers."""
+def pulse_answer(counts: dict[int, int], *, smallest: int = SMALLEST) -> str:
+    """The share of people who say that it helps (4 or 5 of 5), shown from ``smallest`` answers, one a person."""
     n = sum(counts.values())
-    if n < ANSWERS_SHOWN_FROM:
-        return f"Helps: can't tell yet, {n} of {ANSWERS_SHOWN_FROM} answers to the question on My desk."
+    if n < smallest:
+        return f"Helps: can't tell yet, {n} of {smallest} answers to the question on My desk."
     good = counts[4] + counts[5]
     interval = wilson(pd.Series([good]), pd.Series([n])).iloc[0]
     return (

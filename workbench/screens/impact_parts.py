@@ -81,7 +81,7 @@ def answers(user: Principal, known: Reviews, rate: float | None) -> None:
         impact.used_answer(known, reviewers),
         impact.decisions_answer(table),
         impact.worth_answer(table),
-        impact.pulse_answer(pulse),
+        impact.pulse_answer(pulse, smallest=known.workflow.policy.smallest_group),
     )
     st.markdown("\n".join(f"- {plain(said)}" for said in lines))
     st.caption(plain(impact.footnote(known, table)))

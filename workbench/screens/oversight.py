@@ -45,7 +45,6 @@ ABOUT = {
 }
 GAP_EDGES = (0.0, 0.5, 1.28, following.LARGE_GAP, 3.29, float("inf"))
 GAP_TITLES = ("under 0.5", "0.5–1.28", "1.28–1.96", "1.96–3.29", "from 3.29")
-FEWEST_DOTS = 5  #: people: among fewer, anybody would know whose dot is whose
 CANT_TELL = "can't tell yet"
 
 

@@ -10,9 +10,10 @@ from streamlit.elements.lib.column_types import ColumnConfig
 
 from review_queue.advance_notice import DAYS
 from review_queue.errors import ReviewError
-from review_queue.measures.overrides import override_funnel
+from review_queue.measures.overrides import judged, override_funnel
 from review_queue.measures.oversight import BENIGN, REVEALED_FROM
 from review_queue.roles import Principal
+from review_queue.small_groups import singles_out
 from storage.figure_comments import FigureComment
 from storage.workflows import Workflow
 from workbench import analytics
@@ -185,15 +186,26 @@ def _everybody(user: Principal, known: Reviews, compared: Compared) -> None:
     recent = known.since(PEOPLE_SINCE, column="decided_at")
     counts = override_funnel(recent.table, tolerance=known.tolerance, groups=recent.table["reviewer"])
     found = oversight.unlabelled(counts)
-    if len(found.table) < oversight.FEWEST_DOTS:
-        st.caption(
-            f"Dots are drawn from {oversight.FEWEST_DOTS} people on: among fewer, everybody knows whose is whose."
-        )
+    smallest = known.workflow.policy.smallest_group
+    if len(found.table) < smallest:
+        st.caption(f"Dots are drawn from {smallest} people on: among fewer, everybody knows whose is whose.")
         return
     chart = funnel_chart(found, "Does anyone's override rate stand out for their items?", has_names=False)
     alt_text = "Observed over expected overrides of each person, without names, against decisions, with limits"
     chart_with_table(chart, found.table, key="people-without-names", alt_text=alt_text, columns=PEOPLE)
     st.caption(f"{overrides.funnel_note(found)} The last 13 months, whatever is chosen above.")
+
+
+def enough_people(known: Reviews, kept: Reviews) -> None:
+    """Go on if what is kept of the reviews tells of nobody alone; else say so, and end the page."""
+    smallest = known.workflow.policy.smallest_group
+    decided = judged(known.table)
+    if singles_out(decided["reviewer"], decided.index.to_series().isin(kept.table.index), smallest=smallest):
+        st.info(
+            f"These figures are about how people decide. Here, or in what is left out, fewer than {smallest} people "
+            "did, so they would tell of one of them. Show all, or a larger part."
+        )
+        st.stop()
 
 
 def how_to_read() -> None:

@@ -1,0 +1,193 @@
+"""Taking out of the database what names a person; what they decided stays, under a number that says nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Table, delete, func, insert, or_, select, update
+from sqlalchemy.orm import Session
+
+from storage.engine import database_time
+from storage.people import ERASED, revoke_all
+from storage.tables import (
+    OPEN,
+    absences,
+    alerts,
+    api_tokens,
+    assignments,
+    comments,
+    decisions,
+    digests,
+    drafts,
+    erasures,
+    figure_comments,
+    forecasts,
+    grants,
+    items,
+    mentions,
+    notifications,
+    past_reviews,
+    people,
+    policies,
+    preferences,
+    review_changes,
+    role_requests,
+    saved_views,
+    sign_ins,
+    skips,
+    workflows,
+)
+
+#: What stands where somebody's remark was.
+REMOVED = "Removed when its author's account was erased."
+
+#: Rows that are about one person alone, by the column that says who.
+_OWN: dict[str, ColumnElement[Any]] = {
+    "sign_ins": sign_ins.c.person_id,
+    "drafts": drafts.c.person_id,
+    "saved_views": saved_views.c.person_id,
+    "notifications": notifications.c.person_id,
+    "preferences": preferences.c.person_id,
+    "digests": digests.c.person_id,
+    "figure_comments": figure_comments.c.person_id,
+    "mentions": mentions.c.person_id,
+}
+
+
+def erased_name(person_id: int) -> str:
+    """What an erased person is called from then on."""
+    return f"Erased person {person_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What erasing somebody takes away, and what stays; counts of rows."""
+
+    roles: int
+    tokens: int
+    items_given_back: int  #: open items that are assigned to them
+    own: dict[str, int]  #: by table; removed
+    remarks: int  #: comments on items; their text is removed
+    decisions: int  #: stay, with the reasons that were given
+    imported: int  #: rows that came in by file and carry the very name or address; stay, as the file says it
+
+
+def effect(session: Session, person_id: int) -> Effect:
+    """What ``erase`` would do now."""
+    name, email = session.execute(select(people.c.name, people.c.email).where(people.c.id == person_id)).one()
+    called = [word for word in (name, email) if word]
+
+    def count(of: ColumnElement[Any], *where: ColumnElement[bool]) -> int:
+        return int(session.execute(select(func.count(of)).where(*where)).scalar_one())
+
+    return Effect(
+        roles=count(grants.c.id, grants.c.person_id == person_id, grants.c.revoked_at.is_(None)),
+        tokens=count(api_tokens.c.id, _tokens_of(person_id)),
+        items_given_back=count(items.c.id, items.c.assigned_to == person_id, OPEN),
+        own={name: count(who, who == person_id) for name, who in _OWN.items()},
+        remarks=count(comments.c.id, comments.c.author_id == person_id),
+        decisions=count(decisions.c.id, decisions.c.actor_id == person_id),
+        imported=count(forecasts.c.id, forecasts.c.author.in_(called))
+        + count(past_reviews.c.id, past_reviews.c.reviewer.in_(called)),
+    )
+
+
+def owned_workflows(session: Session, person_id: int) -> list[str]:
+    """Titles of the workflows whose policy in force names this person's address as owner or deputy."""
+    email = session.execute(select(people.c.email).where(people.c.id == person_id)).scalar_one()
+    newest = select(func.max(policies.c.id)).group_by(policies.c.workflow_id)
+    rows = session.execute(
+        select(workflows.c.title, policies.c.body)
+        .join(workflows, workflows.c.id == policies.c.workflow_id)
+        .where(policies.c.id.in_(newest))
+        .order_by(workflows.c.title)
+    )
+    return [title for title, body in rows if email and email in (body.get("owner"), body.get("deputy"))]
+
+
+def erase(session: Session, person_id: int, *, erased_by: int, reason: str) -> None:
+    """Take the person out: name, address, identity, sign-ins, tokens, drafts, and what they wrote beside decisions.
+
+    Decisions, their reasons and audit events stay, and lead to a number. Nobody can sign in as this person again:
+    whoever comes with the same identity is somebody new, without any role.
+    """
+    name, email = session.execute(select(people.c.name, people.c.email).where(people.c.id == person_id)).one()
+    stand_in = erased_name(person_id)
+    revoke_all(session, person_id)
+    session.execute(delete(api_tokens).where(_tokens_of(person_id)))
+    session.execute(delete(role_requests).where(role_requests.c.person_id == person_id))
+    for who in _OWN.values():
+        session.execute(delete(who.table).where(who == person_id))
+    _give_items_back(session, person_id, by=erased_by)
+    _read_anew(session, person_id)
+    _take_out_remarks(session, person_id)
+    _rename(session, name, email, stand_in)
+    session.execute(
+        update(people)
+        .where(people.c.id == person_id)
+        .values(
+            issuer=ERASED,
+            subject=str(person_id),
+            name=stand_in,
+            email=None,
+            disabled_at=func.coalesce(people.c.disabled_at, database_time()),
+        )
+    )
+    session.execute(
+        insert(erasures).values(person_id=person_id, erased_by=erased_by, erased_at=database_time(), reason=reason)
+    )
+
+
+def _tokens_of(person_id: int) -> ColumnElement[bool]:
+    return api_tokens.c.grant_id.in_(select(grants.c.id).where(grants.c.person_id == person_id))
+
+
+def _give_items_back(session: Session, person_id: int, *, by: int) -> None:
+    mine = session.execute(
+        update(items).where(items.c.assigned_to == person_id, OPEN).values(assigned_to=None).returning(items.c.id)
+    ).scalars()
+    rows = [{"item_id": item_id, "taken_from": person_id, "assigned_by": by} for item_id in mine]
+    if rows:
+        session.execute(insert(assignments).values(assigned_at=database_time()), rows)
+
+
+def _read_anew(session: Session, person_id: int) -> None:
+    """Servers have reviews at hand with the names that people had: a change of each workflow makes them look again."""
+    decided = (
+        select(items.c.workflow_id, func.min(items.c.id))
+        .join(decisions, decisions.c.item_id == items.c.id)
+        .where(decisions.c.actor_id == person_id)
+        .group_by(items.c.workflow_id)
+    )
+    session.execute(insert(review_changes).from_select(["workflow_id", "item_id"], decided))
+
+
+def _take_out_remarks(session: Session, person_id: int) -> None:
+    """What somebody wrote beside the decisions; what explains a decision stays with it."""
+    session.execute(update(comments).where(comments.c.author_id == person_id).values(body=REMOVED))
+    for table, who in (
+        (skips, skips.c.person_id),
+        (assignments, assignments.c.assigned_by),
+        (absences, absences.c.noted_by),
+        (absences, absences.c.person_id),
+    ):
+        session.execute(update(table).where(who == person_id, table.c.note != "").values(note=""))
+
+
+def _rename(session: Session, name: str, email: str | None, stand_in: str) -> None:
+    """Where the workbench itself wrote the person's name or address as text."""
+    called = [word for word in (email, name) if word]
+    for column in (decisions.c.owner, alerts.c.owner):
+        table: Table = column.table
+        session.execute(update(table).where(column.in_(called)).values({column: stand_in}))
+    # Literally, and not by LIKE, to which a name could hold wild cards.
+    telling = or_(*(func.replace(notifications.c.sentence, word, "") != notifications.c.sentence for word in called))
+    sentence: Any = notifications.c.sentence
+    for word in called:
+        sentence = func.replace(sentence, word, stand_in)
+    session.execute(update(notifications).where(telling).values(sentence=sentence))
+    for row in session.execute(select(policies.c.id, policies.c.body)).all():
+        owned = {key: stand_in for key in ("owner", "deputy") if row.body.get(key) in called}
+        if owned:
+            session.execute(update(policies).where(policies.c.id == row.id).values(body={**row.body, **owned}))
