@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -225,6 +226,12 @@ def sqlite_journal() -> str:
     return "WAL" if sqlite_module().sqlite_version_info >= SAFE_WAL else "DELETE"
 
 
+def file_of(database: Database) -> Path | None:
+    """The file that SQLite keeps ``database`` in; None elsewhere, and in memory."""
+    name = database.engine.url.database
+    return Path(name) if database.dialect == "sqlite" and name and name != ":memory:" else None
+
+
 def describe(database: Database) -> str:
     """One line for the log and for ``check-config``: which database, how it keeps its promise."""
     if database.dialect == "sqlite":
@@ -238,6 +245,7 @@ def describe(database: Database) -> str:
 def _open_sqlite(address: URL, *, busy_timeout: float) -> Engine:
     engine = create_engine(
         address,
+        hide_parameters=True,  # what an error says of a statement's values would be in the log
         module=sqlite_module(),
         connect_args={"isolation_level": None, "check_same_thread": False, "timeout": busy_timeout},
     )
@@ -280,6 +288,7 @@ def _open_postgresql(address: URL, *, lock_timeout: float) -> Engine:
     }
     engine = create_engine(
         address.set(drivername="postgresql+psycopg"),
+        hide_parameters=True,
         pool_pre_ping=True,
         pool_size=10,
         max_overflow=20,

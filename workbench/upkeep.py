@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from review_queue.errors import ReviewError, ServerStopping
 from storage.engine import CommitInDoubt, Database
 from storage.placing import Surroundings
-from workbench import watching
+from workbench import metrics, watching
 from workbench.actions import feeding, pulling, reminding, reviewing, sourcing
 from workbench.known_reviews import keep_reviews
 from workbench.mailing import post_of
@@ -66,8 +66,14 @@ async def _again_and_again(act: Callable[[], object], failed: str) -> None:
     while True:
         try:
             await asyncio.to_thread(act)
+            metrics.upkeep_went_well(_name_of(act))
         except ServerStopping:
             return
         except (SQLAlchemyError, CommitInDoubt, ReviewError):
             log.exception("%s; it is tried again in a minute", failed)
         await asyncio.sleep(EVERY)
+
+
+def _name_of(act: Callable[[], object]) -> str:
+    """What the counters call a work of upkeep: the name of its function."""
+    return str(getattr(act.func if isinstance(act, partial) else act, "__name__", act))
