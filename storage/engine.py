@@ -45,6 +45,14 @@ NETWORK = {
     "keepalives_interval": 2,
     "keepalives_count": 3,
 }
+#: The same at the far end, where else a row would stay locked for whoever was cut off, until the minute of an idle
+#: transaction is over. On a socket of this machine PostgreSQL passes it over.
+SERVER_SIDE = {
+    "tcp_user_timeout": "10s",
+    "tcp_keepalives_idle": "4",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+}
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -284,6 +292,7 @@ def _open_postgresql(address: URL, *, lock_timeout: float) -> Engine:
         "lock_timeout": f"{lock_timeout * 1000:.0f}ms",
         "statement_timeout": "30s",
         "idle_in_transaction_session_timeout": "60s",
+        **SERVER_SIDE,
         "jit": "off",  # what is asked here takes less time than compiling it
     }
     engine = create_engine(

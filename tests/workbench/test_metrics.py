@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from prometheus_client import generate_latest
@@ -26,6 +28,7 @@ from workbench import gate, metrics, scraping, upkeep
 from workbench.actions import reviewing
 from workbench.actions.again import patience
 
+DOCS = Path(__file__).parents[2] / "docs"
 TOKEN = SecretStr("0123456789abcdef" * 2)
 Scrape = Callable[..., float]
 
@@ -225,3 +228,19 @@ def test_without_a_token_this_machine_scrapes() -> None:
 
     assert answer.status_code == 200
     assert "workbench_decide_seconds_bucket" in answer.text
+
+
+def test_every_metric_is_documented_and_the_sample_rules_name_no_other(watched: Database) -> None:
+    bring_in(watched, a_workflow(watched), forecasts(1))
+    metrics.upkeep_went_well("keep_order")
+    known = {
+        family.name + ("_total" if family.type == "counter" else "")
+        for family in metrics.REGISTRY.collect()
+        if family.name.startswith("workbench_") and "test" not in family.name
+    }
+    documented = set(re.findall(r"`(workbench_\w+)", (DOCS / "operating.md").read_text("utf-8")))
+    ruled = set(re.findall(r"\b(workbench_\w+)", (DOCS / "deploy" / "alerts.yml").read_text("utf-8")))
+
+    assert documented - {"workbench_browser"} == known
+    assert {name.removesuffix("_bucket") for name in ruled} <= known
+    assert len(ruled) > 5
