@@ -38,8 +38,8 @@ from tests.invariants import violations
 NEAR, FAR, PORT = "10.213.0.1", "10.213.0.2", 5432
 WRONG = "02:00:00:00:00:99"
 LATE = 2.0  #: seconds from a question to its answer
-REVIEWERS, ITEMS = 4, 4_000
-BEFORE, AFTER = 4.0, 25.0  #: seconds of good weather
+REVIEWERS, ITEMS = 4, 1_500
+BEFORE, AFTER = 4.0, 15.0  #: seconds of good weather
 STATEMENT_TIMEOUT = 30.0  #: as the engine sets it
 BACK_WITHIN = 10.0
 #: What is done to the cable, and for how many seconds.
@@ -76,6 +76,7 @@ def _line(setting: Setting, weather: int, seconds: float) -> Line:
     subprocess.run(words, check=True, timeout=seconds + 240)
     seen, problems = _judged(json.loads(told.read_text()), weather, seconds)
     problems += apart(lambda: _slips(world))
+    setting.say(f"  {WEATHER[weather]}: {seen}{'; NOT OK: ' if problems else ''}{'; '.join(problems[:3])}")
     return Line("F12", "postgresql", target, seen, not problems, problems=tuple(problems))
 
 
