@@ -17,6 +17,8 @@ QUIET = frozenset(
 )
 CLAIMS = frozenset({"take_next", "open_item"})
 DECIDES = frozenset({"submit_decision", "undo"})
+#: Actions that answer with decisions which they have stored; others answer with some that they have read.
+STORES = DECIDES | {"confirm_batch", "set_finals"}
 
 log = logging.getLogger("workbench")
 R = TypeVar("R")
@@ -53,9 +55,12 @@ def observed(action: str, arguments: Mapping[str, Any], ask: Callable[[], R]) ->
 
 def _count(action: str, done: object) -> None:
     """Count the decisions in an action's answer."""
-    made = done.decisions if isinstance(done, HasDecisions) else (done,)
-    for each in made:
-        if isinstance(each, Decision):
+    if action not in STORES:
+        return
+    if isinstance(done, HasDecisions):
+        done = done.decisions
+    for each in done if isinstance(done, Sequence) else (done,):
+        if isinstance(each, Decision) and not each.replayed:
             metrics.decisions.labels(action, "undone" if each.act is Act.UNDO else str(each.outcome)).inc()
 
 

@@ -71,8 +71,11 @@ def test_decisions_claims_repetitions_and_refusals_are_counted(watched: Database
     for person, tried in ((bob, late), (eve, late)):
         with suppress(ReviewError):
             reviewing.submit_decision(watched, person_id=person, workflow=workflow, choice=tried)
+    read_again = reviewing.undoable(watched, person_id=ada, workflow=workflow)
     reviewing.undo(watched, person_id=ada, workflow=workflow, decision_id=made.id, key="u")
 
+    assert read_again is not None
+    assert sum(grown("workbench_decisions_total", action="undoable", outcome=each.value) for each in Outcome) == 0
     assert grown("workbench_decisions_total", action="submit_decision", outcome="accept_ai") == 1
     assert grown("workbench_decisions_total", action="undo", outcome="undone") == 1
     assert grown("workbench_idempotent_replay_total") == 1
