@@ -10,7 +10,7 @@ ARGS ?=
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test tests check lint types format migration requirements pictures api corpus crash deliveries tamper states long defects bench-import bench-click bench-analytics bench-queue supply-chain clean
+.PHONY: help run test tests check lint types format migration requirements pictures api corpus crash deliveries tamper states long defects bench-import bench-click bench-analytics bench-queue supply-chain replicas rolling partition soak clean
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -102,6 +102,23 @@ bench-queue: $(VENV)/installed-dev ## Claims and decisions a second at up to a m
 
 supply-chain: $(VENV)/installed-dev ## Ask whether pinned packages are known to be vulnerable; write the bill of materials to dist/
 	@.ci/supply-chain $(UV)
+
+replicas: $(VENV)/installed-dev ## Two servers behind nginx: kill the one that a reviewer is on
+	@command -v nginx >/dev/null || { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y nginx-light >/dev/null; }
+	@$(PYTHON) -m pytest -m long -s tests/browser/test_replicas.py
+
+partition: $(VENV)/installed-dev ## Drop packets between reviewers and PostgreSQL, as root: make partition N=10000
+	@$(PYTHON) -W ignore -m tests.crash --faults F12 --database postgresql --decisions $(N)
+partition: N ?= 2000
+
+rolling: $(VENV)/installed-dev ## Migrate and restart under decisions, old and new version side by side: make rolling N=1000
+	@$(PYTHON) -W ignore -m tests.crash --faults F15 --decisions $(N)
+rolling: N ?= 200
+
+soak: $(VENV)/installed-dev ## 50 reviewers and 5 managers on a million items for a while: make soak MINUTES=2 ITEMS=100000
+	@PYTHONPATH=. $(PYTHON) -W ignore benchmarks/soak.py --minutes $(MINUTES) --items $(ITEMS) $(ARGS)
+soak: MINUTES ?= 10
+soak: ITEMS ?= 1000000
 
 clean: ## Remove the environment; the database stays
 	rm -rf $(VENV)

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -47,6 +48,14 @@ NETWORK = {
     "keepalives_idle": 4,  # seconds
     "keepalives_interval": 2,
     "keepalives_count": 3,
+}
+#: The same at the far end, where else a row would stay locked for whoever was cut off, until the minute of an idle
+#: transaction is over. On a socket of this machine PostgreSQL passes it over.
+SERVER_SIDE = {
+    "tcp_user_timeout": "10s",
+    "tcp_keepalives_idle": "4",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
 }
 
 
@@ -257,6 +266,12 @@ def sqlite_journal() -> str:
     return "WAL" if sqlite_module().sqlite_version_info >= SAFE_WAL else "DELETE"
 
 
+def file_of(database: Database) -> Path | None:
+    """The file that SQLite keeps ``database`` in; None elsewhere, and in memory."""
+    name = database.engine.url.database
+    return Path(name) if database.dialect == "sqlite" and name and name != ":memory:" else None
+
+
 def describe(database: Database) -> str:
     """One line for the log and for ``check-config``: which database, how it keeps its promise."""
     if database.dialect == "sqlite":
@@ -270,6 +285,7 @@ def describe(database: Database) -> str:
 def _open_sqlite(address: URL, *, busy_timeout: float, cache: int) -> Engine:
     engine = create_engine(
         address,
+        hide_parameters=True,  # what an error says of a statement's values would be in the log
         module=sqlite_module(),
         connect_args={"isolation_level": None, "check_same_thread": False, "timeout": busy_timeout},
     )
@@ -310,10 +326,12 @@ def _open_postgresql(address: URL, *, lock_timeout: float) -> Engine:
         "lock_timeout": f"{lock_timeout * 1000:.0f}ms",
         "statement_timeout": "30s",
         "idle_in_transaction_session_timeout": "60s",
+        **SERVER_SIDE,
         "jit": "off",  # what is asked here takes less time than compiling it
     }
     engine = create_engine(
         address.set(drivername="postgresql+psycopg"),
+        hide_parameters=True,
         pool_pre_ping=True,
         pool_size=10,
         max_overflow=20,

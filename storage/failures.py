@@ -50,6 +50,11 @@ def is_read_only(error: DBAPIError) -> bool:
     return _sqlstate(error) == READ_ONLY
 
 
+def is_sqlite_busy(error: DBAPIError) -> bool:
+    """Whether SQLite waited in vain for another writer."""
+    return _sqlite_code(error) == _SQLITE_BUSY
+
+
 def is_doubtful(error: DBAPIError) -> bool:
     """Whether a COMMIT that failed with ``error`` may have been carried out all the same.
 

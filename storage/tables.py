@@ -979,7 +979,8 @@ outbox = Table(  # what other systems are to hear of, written with the change th
     _at("created_at"),
     _at("routed_at", nullable=True),  # when its deliveries were written, one for each receiver that there was
 )
-_index("ix_outbox_unrouted", outbox.c.id, where=outbox.c.routed_at.is_(None))
+UNROUTED = outbox.c.routed_at.is_(None)
+_index("ix_outbox_unrouted", outbox.c.id, where=UNROUTED)
 
 receivers = Table(  # where a workflow's events are sent; never removed
     "receivers",

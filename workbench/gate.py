@@ -20,12 +20,15 @@ from starlette.status import WS_1008_POLICY_VIOLATION
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
+from workbench import logs, metrics
 from workbench.session import BROWSER_COOKIE
 
 CONDITIONS = (b"if-none-match", b"if-modified-since")
 WANTED_COOKIE = "workbench_wanted"
 THIRTY_DAYS = 30 * 24 * 3600
 TEN_MINUTES = 600
+REQUEST_ID = "X-Request-Id"
+_REQUEST_ID = re.compile(r"[0-9A-Za-z-]{8,64}")
 
 
 def _inline_scripts() -> str:
@@ -65,6 +68,48 @@ TRANSPORT = "max-age=31536000; includeSubDomains"
 SHUT = ("/_stcore/metrics", "/_stcore/agent", "/_stcore/script-health-check")
 #: Doors for those who have signed in.
 GUARDED = ("/_stcore/upload_file", "/media")
+
+
+class RequestIds:
+    """A short id for each request, in its answer and in every line that the log says of it.
+
+    One that a proxy gave is kept, so that its log and ours tell of the same request.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get(REQUEST_ID, "")
+        this = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+
+        async def with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)[REQUEST_ID] = this
+            await send(message)
+
+        before = logs.request_id.set(this)
+        try:
+            await self.app(scope, receive, with_id)
+        finally:
+            logs.request_id.reset(before)
+
+
+class OpenPages:
+    """Counts the sockets of pages: there is one for each browser tab that shows the workbench."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "websocket":
+            await self.app(scope, receive, send)
+            return
+        with metrics.active_sessions.track_inprogress():
+            await self.app(scope, receive, send)
 
 
 class SecurityHeaders:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from review_queue.delivering import SCHEDULE, Answer, body_of, headers_of
 from storage.deliveries import Parcel
 from storage.engine import CommitInDoubt, Database
+from workbench import metrics
 from workbench.actions import delivering
 from workbench.sending import Sender
 
@@ -188,6 +189,7 @@ class Relay:
             receiver_id, took = made.parcel.receiver_id, made.answer.took.total_seconds()
             self._taking[receiver_id] = _smoothed(self._taking.get(receiver_id, took), took)
             self._made.append(made)
+            metrics.webhook_attempts.labels(str(made.answer.status or "none")).inc()
 
     async def _finish(self) -> None:
         """Let attempts under way end for a moment, store what became of them, and leave the rest to others."""

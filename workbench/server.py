@@ -15,26 +15,23 @@ from typing import Any
 import streamlit as st
 import uvicorn
 from pydantic import SecretStr
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from streamlit import config
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from review_queue.errors import NotAllowed, ReviewError
 from storage import schema
 from storage.engine import CommitInDoubt, describe
 from storage.failures import Failure, failure_of
-from workbench import auth, banner, gate, graceful, health, logs, session, upkeep
+from workbench import auth, banner, gate, graceful, health, logs, metrics, readiness, scraping, session, upkeep
 from workbench.api import application as api
 from workbench.api import problems
-from workbench.checkpoints import witness_of
-from workbench.health import Health
 from workbench.parts import untrusted_text
 from workbench.settings import Settings, settings
 from workbench.sign_in import PROVIDER
-from workbench.stopping import doors
 
 HERE = Path(__file__).parent
 SCRIPT = HERE / "app.py"
@@ -52,7 +49,7 @@ def run(settings: Settings) -> None:
     """Serve until stopped. The schema must be on the newest version."""
     listener = _listen(settings)
     port = listener.getsockname()[1]
-    logs.start(settings.log_level)
+    logs.start(settings.log_level, settings.log_format, session_of=page_session)
     put_in_force(settings, port=port)
     database = session.database()
     log.info(describe(database))
@@ -68,6 +65,8 @@ def run(settings: Settings) -> None:
             log_level="warning",
             access_log=False,
             server_header=False,
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=list(settings.trusted_proxies),
             ws="websockets-sansio",
             ws_max_size=config.get_option("server.maxMessageSize") * MEGABYTE,
             timeout_graceful_shutdown=graceful.FOR_CONNECTIONS,
@@ -90,6 +89,7 @@ def application(settings: Settings) -> st.App:
         routes=[
             Route("/healthz", healthz),
             Route("/readyz", readyz),
+            Route("/metrics", scraped),
             api.interface(
                 session.database,
                 requests_per_minute=settings.api_requests_per_minute,
@@ -99,9 +99,11 @@ def application(settings: Settings) -> st.App:
             Route("/api/{rest:path}", no_such_route, methods=METHODS),
         ],
         middleware=[
+            Middleware(gate.RequestIds),
             Middleware(gate.SecurityHeaders),
             Middleware(gate.ShutDoors, is_signed_in=is_signed_in),
             Middleware(gate.BrowserCookie),
+            Middleware(gate.OpenPages),
             Middleware(gate.WayBack),
         ],
         on_script_error=explain,
@@ -164,36 +166,22 @@ def healthz(request: Request) -> Response:
 
 
 def readyz(request: Request) -> Response:
-    """The process can do its work: the database takes writes, and is on the schema that this version needs."""
-    if doors.is_draining:
-        return JSONResponse({"status": "stopping"}, status_code=503)
-    try:
-        found = schema.current(session.database())
-    except SQLAlchemyError:
-        log.exception("The database does not answer")
-        return JSONResponse({"status": "the database does not answer"}, status_code=503)
-    if found != schema.head():
-        return JSONResponse({"status": f"schema {found}, needed {schema.head()}"}, status_code=503)
-    try:
-        behind = _behind()
-    except (ReviewError, OSError):
-        log.exception("The checkpoints cannot be read")  # the record is no worse for it: upkeep says so too
-        behind = None
-    if behind is not None:
-        return JSONResponse({"status": str(behind)}, status_code=503)
-    if health.now(session.database()) is not Health.WELL:
-        return JSONResponse({"status": "the database takes no writes"}, status_code=503)
+    """The process can do its work; where not, ``status`` says why, and ``problems`` all that is in the way."""
+    found = readiness.problems(session.database(), disk_free_percent=settings().disk_free_percent)
+    if found:
+        return JSONResponse({"status": found[0], "problems": found}, status_code=503)
     return JSONResponse({"status": "ready"})
 
 
-def _behind() -> ReviewError | None:
-    """Why the audit record is behind its last checkpoint; from then on the database takes no writes."""
-    witness = witness_of(settings())
-    if witness is None:
-        return None
-    behind = witness.behind(session.database())
-    session.database().refuse_writes(behind)
-    return behind
+def scraped(request: Request) -> Response:
+    """The metrics, to whoever may have them."""
+    return scraping.answer(request, settings().metrics_token)
+
+
+def page_session() -> str:
+    """The id of the session whose page is being drawn in this thread, if any."""
+    context = get_script_run_ctx(suppress_warning=True)
+    return context.session_id if context is not None else ""
 
 
 def no_such_route(request: Request) -> Response:
@@ -212,6 +200,7 @@ def is_signed_in(token: str) -> bool:
 def explain(error: Exception) -> bool:
     """Say what went wrong on the page: a refusal in its own words, anything else by an id that the log knows."""
     if isinstance(error, ReviewError):
+        metrics.refused(error)
         st.warning("This was not done, for the reason below.")
         untrusted_text(str(error))
         return True
@@ -236,6 +225,7 @@ def answer_error(request: Request, error: Exception) -> Response:
 async def _lifespan(app: st.App) -> AsyncIterator[None]:
     logs.adopt("streamlit", "uvicorn")
     health.watch(session.database())
+    scraping.watch(session.database())
     order = asyncio.create_task(upkeep.keep(session.database(), relays=settings().relay))
     yield
     order.cancel()

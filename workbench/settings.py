@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from functools import cache
+from ipaddress import ip_network
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -67,8 +68,12 @@ class Settings(BaseSettings):
     webhook_ports: Annotated[frozenset[int], NoDecode] = frozenset({443})  #: that receivers may be on
     webhook_loopback: bool = False  #: receivers on this machine, unencrypted too: for trying it out
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["json", "text"] = "json"
+    metrics_token: SecretStr | None = None  #: what a scrape shows; None: only this machine may scrape
+    trusted_proxies: Words = ("127.0.0.1",)  #: whose word is taken on who asks, and whether it came encrypted
+    disk_free_percent: Annotated[int, Field(ge=0, le=90)] = 10  #: less free makes it unready; 0: not looked at
 
-    @field_validator("allowed_hosts", "administrators", mode="before")
+    @field_validator("allowed_hosts", "administrators", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
@@ -109,7 +114,17 @@ class Settings(BaseSettings):
                 raise ValueError(f"write {identity!r} as issuer|subject; an e-mail address identifies nobody")
         return value
 
-    @field_validator("cookie_secret", "mask_key")
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            try:
+                ip_network(each)
+            except ValueError as error:
+                raise ValueError(f"write {each!r} as an address or a network, like 10.0.0.5 or 10.0.0.0/24") from error
+        return value
+
+    @field_validator("cookie_secret", "mask_key", "metrics_token")
     @classmethod
     def _long_secret(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value().encode()) < SHORTEST_SECRET:

@@ -19,7 +19,7 @@ from review_queue.errors import ReviewError, ServerStopping
 from review_queue.retention import rules_of
 from storage.engine import CommitInDoubt, Database
 from storage.placing import Surroundings
-from workbench import watching
+from workbench import metrics, watching
 from workbench.actions import escalating, feeding, pulling, reminding, retaining, reviewing, sourcing
 from workbench.checkpoints import witness_of
 from workbench.known_reviews import keep_reviews
@@ -78,8 +78,14 @@ async def _again_and_again(act: Callable[[], object], failed: str, *, every: int
     while True:
         try:
             await asyncio.to_thread(act)
+            metrics.upkeep_went_well(_name_of(act))
         except ServerStopping:
             return
         except (SQLAlchemyError, CommitInDoubt, ReviewError):
             log.exception("%s; it is tried again in %d s", failed, every)
         await asyncio.sleep(every)
+
+
+def _name_of(act: Callable[[], object]) -> str:
+    """What the counters call a work of upkeep: the name of its function."""
+    return str(getattr(act.func if isinstance(act, partial) else act, "__name__", act))

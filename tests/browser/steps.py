@@ -18,6 +18,7 @@ from typing import IO
 
 from playwright.sync_api import Page
 
+ROOT = Path(__file__).parents[2]
 SETTLED = "[data-testid=stApp][data-test-script-state=notRunning]"
 
 
@@ -45,12 +46,15 @@ class Workbench:
 
 
 @contextmanager
-def serving(database_url: str, folder: Path, **settings: str) -> Iterator[Workbench]:
-    """``workbench serve`` on a free port, from ``folder``; ``settings`` without their prefix, ``auth="oidc"``."""
+def serving(database_url: str, folder: Path, *, code: Path = ROOT, **settings: str) -> Iterator[Workbench]:
+    """``workbench serve`` on a free port, from ``folder``; ``settings`` without their prefix, ``auth="oidc"``.
+
+    ``code``: where its packages are, for another version than this one.
+    """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("WORKBENCH_")}
-    quick = {"drain_seconds": "0", "double_click_ms": "0"}
+    quick = {"drain_seconds": "0", "double_click_ms": "0", "disk_free_percent": "0"}
     environment |= {f"WORKBENCH_{name.upper()}": value for name, value in (quick | settings).items()}
-    environment |= {"WORKBENCH_DATABASE_URL": database_url, "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment |= {"WORKBENCH_DATABASE_URL": database_url, "PYTHONPATH": str(code)}
     port = settings.get("port", "0")
     process = subprocess.Popen(
         [sys.executable, "-m", "workbench", "serve", "--port", port],

@@ -12,7 +12,7 @@ import time
 for _threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(_threads, "1")  # a process that forks should have one thread
 
-from tests.crash import clocks, full_disk, presses, stale, storms, tokens, webhooks  # noqa: E402, F401 -- they register their faults
+from tests.crash import clocks, full_disk, partition, presses, rolling, stale, storms, tokens, webhooks  # noqa: E402, F401 -- they register their faults
 from tests.crash.faults import FAULTS, Line, Setting  # noqa: E402
 
 HEADER = (

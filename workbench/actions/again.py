@@ -22,7 +22,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from review_queue.errors import DatabaseAway, DatabaseBusy, OutcomeUnknown, ReviewError
 from storage.engine import CommitInDoubt
 from storage.failures import Failure, failure_of
-from workbench import health
+from workbench import health, metrics
+from workbench.observing import observed
 from workbench.stopping import doors
 
 TRIES = 3
@@ -53,13 +54,16 @@ def again(*, in_doubt: bool, in_parts: bool = False) -> Callable[[Callable[P, R]
     def decorate(action: Callable[P, R]) -> Callable[P, R]:
         @wraps(action)
         def asked(*args: P.args, **kwargs: P.kwargs) -> R:
-            with doors.inside():
+            def in_words() -> R:
                 try:
                     return _asked(partial(action, *args, **kwargs), action.__name__, in_doubt=in_doubt)
                 except (DatabaseAway, DatabaseBusy) as refusal:
                     if in_parts:
                         raise OutcomeUnknown from refusal
                     raise
+
+            with doors.inside():
+                return observed(action.__name__, kwargs, in_words)
 
         return asked
 
@@ -81,6 +85,7 @@ def _asked(once: Callable[[], R], name: str, *, in_doubt: bool) -> R:
         return _a_few_times(once, tries=TRIES)
     except CommitInDoubt as doubt:
         log.warning("A commit is in doubt: %s", name)
+        metrics.in_doubt.inc()
         if not in_doubt:
             raise OutcomeUnknown from doubt
         return _until_answered(once)

@@ -21,6 +21,7 @@ from storage.fates import Fate, Written
 from storage.imports import Counts, SetAside
 from storage.matching import Matched
 from storage.workflows import Workflow
+from workbench import metrics
 from workbench.actions.again import again
 from workbench.actions.arriving import DOUBTED, LEFT_OVER, Incoming, arrive
 from workbench.actions.seeing import as_seen
@@ -406,7 +407,16 @@ def _perform(
     doors.check()
     with database.writing() as session:
         people.principal(session, person_id).require(Task.IMPORT, workflow.id)
-        return bring_in(session, person_id, workflow, incoming, checked, progress=progress, retried=retried)
+        done = bring_in(session, person_id, workflow, incoming, checked, progress=progress, retried=retried)
+    count_rows(done.summary.counts)
+    return done
+
+
+def count_rows(counts: Counts) -> None:
+    """Count rows that came in, once their transaction has ended."""
+    metrics.rows_came_in(
+        accepted=counts.accepted, unchanged=counts.unchanged, updated=counts.updated, set_aside=counts.set_aside
+    )
 
 
 def bring_in(

@@ -143,7 +143,8 @@ def _received(database: Database, request: _Request, rows: Sequence[Row], *, dry
         done = importing.bring_in(session, bearer.who.person_id, workflow, incoming, checked)
         answer = request.told(done.summary)
         answers.keep(session, bearer.who.person_id, request.key, request_hash=request.fingerprint, answer=answer)
-        return Received(answer, False)
+    importing.count_rows(done.summary.counts)
+    return Received(answer, False)
 
 
 def _allowed(session: Session, request: _Request) -> tuple[Bearer, Workflow]:

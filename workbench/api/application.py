@@ -8,6 +8,8 @@ import secrets
 from asyncio import get_running_loop
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from time import perf_counter
 
 from anyio import to_thread
 from pydantic import BaseModel
@@ -21,6 +23,7 @@ from starlette.types import ASGIApp
 from review_queue.errors import ReviewError
 from storage.engine import Database
 from storage.tokens import PREFIX, Bearer, TokenRefused
+from workbench import metrics
 from workbench.actions import telling
 from workbench.api import asked, bodies, problems
 from workbench.api.document import BASE, document
@@ -63,7 +66,7 @@ def interface(database: Callable[[], Database], *, requests_per_minute: int, imp
 
     def route(operation: Operation) -> Route:
         async def answer(request: Request) -> Response:
-            return await _said(request, lambda: _answer(operation, request, database(), rates, imports))
+            return await _told(request, operation, lambda: _answer(operation, request, database(), rates, imports))
 
         return Route(operation.path, answer, methods=[operation.method], name=operation.name)
 
@@ -75,6 +78,19 @@ def interface(database: Callable[[], Database], *, requests_per_minute: int, imp
     return _Below(BASE, app)
 
 
+async def _told(request: Request, operation: Operation, answer: Callable[[], Awaitable[Response]]) -> Response:
+    """The answer, of which the log tells a line: what was asked, and with what status that ended."""
+    began = perf_counter()
+    response = await _said(request, answer)
+    facts = {
+        "event": operation.name,
+        "status": response.status_code,
+        "duration_ms": round((perf_counter() - began) * 1000, 1),
+    }
+    log.info("%s: %s", operation.name, response.status_code, extra=facts)
+    return response
+
+
 async def _said(request: Request, answer: Callable[[], Awaitable[Response]]) -> Response:
     """The answer, or the refusal as a problem."""
     try:
@@ -82,6 +98,7 @@ async def _said(request: Request, answer: Callable[[], Awaitable[Response]]) -> 
     except Refused as refused:
         response = problems.answer(refused)
     except ReviewError as refusal:
+        metrics.refused(refusal)
         response = problems.answer(problems.of(refusal))
     except ClientDisconnect:
         response = Response(status_code=400)  # to nobody
@@ -100,7 +117,8 @@ async def _answer(
     body = await bodies.json_body(request) if writes else None
     call = Call(database, bearer, _path(request), query, body, key)
     if writes:
-        found = await get_running_loop().run_in_executor(imports, operation.handle, call)
+        within = copy_context()  # the log tells of which request, in that thread too
+        found = await get_running_loop().run_in_executor(imports, within.run, operation.handle, call)
     else:
         found = await to_thread.run_sync(operation.handle, call)
     if isinstance(found, BaseModel):

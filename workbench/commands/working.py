@@ -34,7 +34,7 @@ def worker(
             count = asyncio.run(_once(database))
             typer.echo(f"{count} attempts were made.")
             return
-        logs.start(settings().log_level)
+        logs.start(settings().log_level, settings().log_format)
         log.info("Working on %s", describe(database))
         asyncio.run(_until_stopped(database))
         database.engine.dispose()
