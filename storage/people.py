@@ -125,6 +125,21 @@ def revoke(session: Session, person_id: int, role: Role, *, workflow_id: int | N
     return len(ended.all())
 
 
+def is_known(session: Session, person_id: int) -> bool:
+    """Whether there is a person with this id."""
+    return session.execute(select(people.c.id).where(people.c.id == person_id)).first() is not None
+
+
+def disable(session: Session, person_id: int) -> None:
+    """Shut an account from now on."""
+    session.execute(update(people).where(people.c.id == person_id).values(disabled_at=database_time()))
+
+
+def enable(session: Session, person_id: int) -> None:
+    """Open an account again."""
+    session.execute(update(people).where(people.c.id == person_id).values(disabled_at=None))
+
+
 def ever_held(session: Session, person_id: int, role: Role) -> bool:
     """Whether the person has or once had this role anywhere."""
     found = select(grants.c.id).where(grants.c.person_id == person_id, grants.c.role == role).limit(1)

@@ -26,7 +26,7 @@ from review_queue.errors import NotAllowed, ReviewError
 from storage import schema
 from storage.engine import CommitInDoubt, describe
 from storage.failures import Failure, failure_of
-from workbench import auth, banner, gate, graceful, health, logs, session, upkeep
+from workbench import auth, banner, gate, graceful, health, logs, session, sockets, upkeep
 from workbench.api import application as api
 from workbench.api import problems
 from workbench.health import Health
@@ -98,10 +98,12 @@ def application(settings: Settings) -> st.App:
             Route("/api/{rest:path}", no_such_route, methods=METHODS),
         ],
         middleware=[
-            Middleware(gate.SecurityHeaders),
+            Middleware(gate.SecurityHeaders, always_https=f"{settings.oidc_redirect_uri}".startswith("https://")),
             Middleware(gate.ShutDoors, is_signed_in=is_signed_in),
+            Middleware(sockets.Sockets, standing=standing, cookie=session.BROWSER_COOKIE),
+            Middleware(gate.SignInRate),
             Middleware(gate.BrowserCookie),
-            Middleware(gate.WayBack),
+            Middleware(gate.WayBack, forget=forget),
         ],
         on_script_error=explain,
         exception_handlers={Exception: answer_error},
@@ -189,6 +191,17 @@ def is_signed_in(token: str) -> bool:
         return auth.person_of_browser(session.database(), token) is not None
     except NotAllowed:
         return False
+
+
+def standing(token: str, *, acting: bool) -> int | None:
+    """Who is signed in with a browser's token at this moment."""
+    return auth.standing(session.database(), token, acting=acting)
+
+
+def forget(token: str) -> None:
+    """End what a browser's token was signed in as: the browser has another one now."""
+    with suppress(ReviewError):  # the database is away; without its cookie the token opens nothing
+        auth.drop(session.database(), token)
 
 
 def explain(error: Exception) -> bool:

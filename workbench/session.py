@@ -14,7 +14,8 @@ from storage import workflows
 from storage.engine import Database, open_database
 from storage.failures import Failure, failure_of
 from storage.workflows import Workflow
-from workbench import auth, sign_in
+from workbench import auth, sign_in, sockets
+from workbench.actions import granting
 from workbench.parts import plain
 from workbench.settings import settings
 
@@ -56,9 +57,26 @@ def require_user() -> Principal:
 def signed_in() -> Principal | None:
     """Who is signed in, if anybody, as the database knows them now.
 
+    The page's socket remembers whom it was drawn for, so that nobody presses on a page of somebody who has left.
+
     Raises:
         NotAllowed: the account is disabled, or vouched for by an issuer that is not ours.
     """
+    try:
+        who = _signed_in()
+    except NotAllowed:
+        drawn_for(None)
+        raise
+    drawn_for(who.person_id if who else None)
+    return who
+
+
+def drawn_for(person_id: int | None) -> None:
+    """Tell the gate whom this page was drawn for."""
+    sockets.drawn_for(st.context.headers.get(sockets.HEADER), person_id)
+
+
+def _signed_in() -> Principal | None:
     if settings().auth == "demo":
         token = browser()
         return auth.person_of_browser(database(), token) if token else None
@@ -71,8 +89,8 @@ def signed_in() -> Principal | None:
         raise NotAllowed(identity.name, "sign in here: another issuer vouches for this account")
     who = auth.person_of_identity(database(), identity, administrators=settings().administrators)
     token = browser()
-    if token:
-        auth.keep(database(), token, who.person_id)
+    if token and not auth.keep(database(), token, who.person_id, vouched_at=identity.vouched_at):
+        return None
     return who
 
 
@@ -96,6 +114,12 @@ def sign_out() -> None:
     st.query_params.clear()  # whoever signs in next has filters and items of their own
     if settings().auth == "oidc":
         st.logout()
+
+
+def sign_out_everywhere(user: Principal) -> None:
+    """End this person's sessions in every browser, this one included."""
+    granting.sign_out_everywhere(database(), person_id=user.person_id, whom=user.person_id)
+    sign_out()
 
 
 def browser() -> str | None:

@@ -1,4 +1,4 @@
-"""Giving roles and taking them back: what an administrator can do about people."""
+"""Giving roles and taking them back, shutting accounts, ending sessions: what an administrator can do about people."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from review_queue.roles import Principal, Role, Task
 from storage import audit, people, workflows
 from storage.engine import Database
 from storage.people import Person
+from workbench.actions import ending, releasing
 from workbench.actions.again import again
 
 
@@ -58,6 +59,45 @@ def revoke_role(database: Database, *, person_id: int, to: int, role: Role, work
             workflow_id=workflow_id,
             details={"person_id": to, "role": role.value},
         )
+        releasing.release_out_of_reach(session, to)
+
+
+@again(in_doubt=False)
+def disable_person(database: Database, *, person_id: int, whom: int) -> None:
+    """Shut an account: its sessions end, its claims go back, and its next action is refused."""
+    with database.writing() as session:
+        _require(people.principal(session, person_id), None)
+        person = _person(people.everyone(session), whom)
+        if whom == person_id:
+            raise GrantRefused("Nobody disables their own account. Ask another administrator.")
+        if person.is_disabled:
+            raise GrantRefused(f"The account of {person.name} is disabled already. Nothing was changed.")
+        people.disable(session, whom)
+        audit.record(session, "person.disabled", actor_id=person_id, details={"person_id": whom})
+        ending.end_sessions(session, whom, actor_id=person_id, because="account disabled")
+
+
+@again(in_doubt=False)
+def enable_person(database: Database, *, person_id: int, whom: int) -> None:
+    """Open an account again, with the roles that it had; whoever it is signs in afresh."""
+    with database.writing() as session:
+        _require(people.principal(session, person_id), None)
+        person = _person(people.everyone(session), whom)
+        if not person.is_disabled:
+            raise GrantRefused(f"The account of {person.name} is not disabled. Nothing was changed.")
+        people.enable(session, whom)
+        audit.record(session, "person.enabled", actor_id=person_id, details={"person_id": whom})
+
+
+@again(in_doubt=True)
+def sign_out_everywhere(database: Database, *, person_id: int, whom: int) -> int:
+    """End every session of ``whom``: one's own, or as an administrator anybody's. How many were open."""
+    with database.writing() as session:
+        who = people.principal(session, person_id)
+        if whom != person_id:
+            _require(who, None)
+            _person(people.everyone(session), whom)
+        return ending.end_sessions(session, whom, actor_id=person_id, because="asked")
 
 
 def _require(who: Principal, workflow_id: int | None) -> None:

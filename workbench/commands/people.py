@@ -53,6 +53,30 @@ def revoke(person: PersonId, role: RoleName, workflow: InWorkflow = None) -> Non
         typer.echo(f"Person {person} is no longer {role.value} in {workflow or 'every workflow'}.")
 
 
+def disable(person: PersonId) -> None:
+    """Shut a person's account: their sessions end and their claims go back."""
+    with refusals():
+        database = open_ready()
+        granting.disable_person(database, person_id=operator(database), whom=person)
+        typer.echo(f"The account of person {person} is disabled, and signed out everywhere.")
+
+
+def enable(person: PersonId) -> None:
+    """Open a disabled account again."""
+    with refusals():
+        database = open_ready()
+        granting.enable_person(database, person_id=operator(database), whom=person)
+        typer.echo(f"The account of person {person} works again.")
+
+
+def sign_out(person: PersonId) -> None:
+    """Sign a person out everywhere."""
+    with refusals():
+        database = open_ready()
+        ended = granting.sign_out_everywhere(database, person_id=operator(database), whom=person)
+        typer.echo(f"Person {person} is signed out everywhere; {ended} sessions ended.")
+
+
 def _row(person: Person, keys: dict[int, str]) -> dict[str, Any]:
     return {
         "person": person.id,
