@@ -13,10 +13,11 @@ from typing import Any
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from review_queue.errors import NotAllowed
 from review_queue.roles import Principal, Role
 from storage import audit, people, sign_ins
 from storage.engine import Database
-from workbench.actions import releasing
+from workbench.actions import ending, releasing
 from workbench.actions.again import again
 
 #: What demo mode can be signed in as, in the order of the screen, and who that is.
@@ -128,6 +129,40 @@ def identity_of(claims: Mapping[str, Any], *, now: datetime) -> Identity | None:
     email = claims.get("email")
     shown = str(email)[:LONGEST] if email else None
     return Identity(str(issuer), str(subject), str(name)[:LONGEST], shown, vouched_at)
+
+
+def vouched(claims: Mapping[str, Any], *, issuer: str | None, client_id: str | None, now: datetime) -> Identity | None:
+    """The identity in the claims of an ID token that our own identity provider made for us.
+
+    Raises:
+        NotAllowed: another issuer made it, or it was made for another application.
+    """
+    identity = identity_of(claims, now=now)
+    if identity is None:
+        return None
+    if identity.issuer != issuer:
+        raise NotAllowed(identity.name, "sign in here: another issuer vouches for this account")
+    meant_for = claims.get("aud")
+    if client_id not in (meant_for if isinstance(meant_for, list) else [meant_for]):
+        raise NotAllowed(identity.name, "sign in here: the identity provider said it to another application")
+    return identity
+
+
+@again(in_doubt=False)
+def sign_out_by_provider(database: Database, *, issuer: str, subject: str, jti: str) -> int:
+    """End every session of the person whom ``issuer`` calls ``subject``. How many were open.
+
+    ``jti``: of the logout token, which counts once.
+
+    Raises:
+        IntegrityError: it was used before. Nothing was changed.
+    """
+    with database.writing() as session:
+        sign_ins.use_logout_token(session, f"{issuer}|{jti}")
+        person_id = people.find(session, issuer, subject)
+        if person_id is None:
+            return 0
+        return ending.end_sessions(session, person_id, actor_id=None, because="identity provider")
 
 
 def person_of_identity(database: Database, identity: Identity, *, administrators: Collection[str] = ()) -> Principal:

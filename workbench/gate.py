@@ -8,6 +8,7 @@ import secrets
 from base64 import b64encode
 from collections.abc import Callable
 from hashlib import sha256
+from http import HTTPStatus
 from http.cookies import SimpleCookie
 from math import ceil
 from pathlib import Path
@@ -30,6 +31,8 @@ CONDITIONS = (b"if-none-match", b"if-modified-since")
 WANTED_COOKIE = "workbench_wanted"
 THIRTY_DAYS = 30 * 24 * 3600
 TEN_MINUTES = 600
+#: The query parameter by which the sign-in page learns why one is there again.
+SIGN_IN_TOLD = "sign-in"
 #: Where a sign-in begins and ends, and how often one address may be there.
 SIGN_IN_DOORS = ("/auth/login", "/oauth2callback")
 SIGN_INS = RateLimitItemPerMinute(20)
@@ -185,11 +188,15 @@ class WayBack:
             if message["type"] == "http.response.start":
                 if leaving:
                     _remember(message, wanted)
+                    if message["status"] >= HTTPStatus.BAD_REQUEST:
+                        _explain(message, "away")
                 else:
                     _drop_tokens(message)
                     _lead_back(message, wanted)
                     if _opens_a_session(message):
                         await self._renew(message, request.cookies.get(BROWSER_COOKIE))
+                    elif b"state=" in scope.get("query_string", b""):
+                        _explain(message, "failed")
             await send(message)
 
         await self.app(scope, receive, with_way_back)
@@ -229,6 +236,14 @@ def wanted_page(headers: Headers) -> str | None:
     if came_from.netloc != headers.get("host") or not _is_ours(came_from.path):
         return None
     return f"{came_from.path}?{came_from.query}" if came_from.query else came_from.path
+
+
+def _explain(message: Message, what: str) -> None:
+    """Back to the sign-in page, which says what happened."""
+    message["status"] = HTTPStatus.FOUND
+    headers = MutableHeaders(scope=message)
+    headers["Location"] = f"/?{SIGN_IN_TOLD}={what}"
+    headers["Content-Type"] = "text/plain"
 
 
 def _remember(message: Message, wanted: str | None) -> None:

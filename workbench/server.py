@@ -26,7 +26,7 @@ from review_queue.errors import NotAllowed, ReviewError
 from storage import schema
 from storage.engine import CommitInDoubt, describe
 from storage.failures import Failure, failure_of
-from workbench import auth, banner, gate, graceful, health, logs, session, sockets, upkeep
+from workbench import auth, back_channel, banner, gate, graceful, health, logs, session, sockets, upkeep
 from workbench.api import application as api
 from workbench.api import problems
 from workbench.health import Health
@@ -40,7 +40,6 @@ SCRIPT = HERE / "app.py"
 #: Beside the packages in a checkout, and put there by the wheel too.
 STREAMLIT_SETTINGS = HERE.parent / ".streamlit" / "config.toml"
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-METADATA = "/.well-known/openid-configuration"
 #: Megabytes that a page may send at once; uvicorn counts bytes.
 MEGABYTE = 1_000_000
 
@@ -94,6 +93,7 @@ def application(settings: Settings) -> st.App:
                 requests_per_minute=settings.api_requests_per_minute,
                 imports_per_minute=settings.api_imports_per_minute,
             ),
+            *back_channel.routes(session.database, settings),
             Route("/api", no_such_route, methods=METHODS),
             Route("/api/{rest:path}", no_such_route, methods=METHODS),
         ],
@@ -147,7 +147,7 @@ def sign_in_secrets(settings: Settings) -> dict[str, Any]:
             PROVIDER: {
                 "client_id": settings.oidc_client_id,
                 "client_secret": secret_text(settings.oidc_client_secret),
-                "server_metadata_url": f"{settings.oidc_issuer}".rstrip("/") + METADATA,
+                "server_metadata_url": back_channel.metadata_address(settings),
                 "client_kwargs": {"scope": "openid email profile"},
             },
         }
@@ -188,20 +188,20 @@ def no_such_route(request: Request) -> Response:
 def is_signed_in(token: str) -> bool:
     """Whether the browser that holds ``token`` belongs to somebody who may be here."""
     try:
-        return auth.person_of_browser(session.database(), token) is not None
+        return auth.person_of_browser(session.database(), session.keyed(token)) is not None
     except NotAllowed:
         return False
 
 
 def standing(token: str, *, acting: bool) -> int | None:
     """Who is signed in with a browser's token at this moment."""
-    return auth.standing(session.database(), token, acting=acting)
+    return auth.standing(session.database(), session.keyed(token), acting=acting)
 
 
 def forget(token: str) -> None:
     """End what a browser's token was signed in as: the browser has another one now."""
     with suppress(ReviewError):  # the database is away; without its cookie the token opens nothing
-        auth.drop(session.database(), token)
+        auth.drop(session.database(), session.keyed(token))
 
 
 def explain(error: Exception) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from datetime import UTC, datetime
 from functools import cache
 
@@ -82,11 +84,12 @@ def _signed_in() -> Principal | None:
         return auth.person_of_browser(database(), token) if token else None
     if not st.user.get("is_logged_in"):
         return None
-    identity = auth.identity_of(st.user.to_dict(), now=datetime.now(UTC))
+    chosen = settings()
+    identity = auth.vouched(
+        st.user.to_dict(), issuer=chosen.oidc_issuer, client_id=chosen.oidc_client_id, now=datetime.now(UTC)
+    )
     if identity is None:
         return None
-    if identity.issuer != settings().oidc_issuer:
-        raise NotAllowed(identity.name, "sign in here: another issuer vouches for this account")
     who = auth.person_of_identity(database(), identity, administrators=settings().administrators)
     token = browser()
     if token and not auth.keep(database(), token, who.person_id, vouched_at=identity.vouched_at):
@@ -123,8 +126,17 @@ def sign_out_everywhere(user: Principal) -> None:
 
 
 def browser() -> str | None:
-    """The random token of this browser."""
-    return st.context.cookies.get(BROWSER_COOKIE)
+    """What the random token of this browser is known by."""
+    token = st.context.cookies.get(BROWSER_COOKIE)
+    return keyed(token) if token else None
+
+
+def keyed(token: str) -> str:
+    """A browser's token under the secret that signs cookies: with another secret every session has ended."""
+    secret = settings().cookie_secret
+    if secret is None:
+        return token
+    return hmac.new(secret.get_secret_value().encode(), token.encode(), hashlib.sha256).hexdigest()
 
 
 def choose_workflow(user: Principal, *, key: str) -> Workflow | None:

@@ -9,7 +9,7 @@ waits for that row, and so knows how it ended without having asked for a transac
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial, wraps
@@ -60,7 +60,7 @@ def again(*, in_doubt: bool, in_parts: bool = False) -> Callable[[Callable[P, R]
                 try:
                     return _asked(partial(action, *args, **kwargs), action.__name__, in_doubt=in_doubt)
                 except NotAllowed:
-                    _note_refusal(action.__name__, *args, **kwargs)
+                    _note_refusal(action.__name__, args, kwargs)
                     raise
                 except (DatabaseAway, DatabaseBusy) as refusal:
                     if in_parts:
@@ -95,8 +95,9 @@ def _asked(once: Callable[[], R], name: str, *, in_doubt: bool) -> R:
         raise
 
 
-def _note_refusal(name: str, database: object, *_: object, **asked: object) -> None:
+def _note_refusal(name: str, given: Sequence[object], asked: Mapping[str, object]) -> None:
     """That somebody tried what they may not do is on record, whatever else of the attempt is undone."""
+    database = given[0] if given else asked.get("database")
     if not isinstance(database, Database):
         return
     actor, token = asked.get("person_id"), asked.get("token_id")
