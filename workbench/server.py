@@ -14,7 +14,6 @@ from typing import Any
 
 import streamlit as st
 import uvicorn
-from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -31,7 +30,7 @@ from workbench.api import application as api
 from workbench.api import problems
 from workbench.health import Health
 from workbench.parts import untrusted_text
-from workbench.settings import Settings, settings
+from workbench.settings import Settings, secret_text, settings
 from workbench.sign_in import PROVIDER
 from workbench.stopping import doors
 
@@ -152,11 +151,6 @@ def sign_in_secrets(settings: Settings) -> dict[str, Any]:
             },
         }
     }
-
-
-def secret_text(secret: SecretStr | None) -> str:
-    """The secret itself, for the one who needs it."""
-    return "" if secret is None else secret.get_secret_value()
 
 
 def healthz(request: Request) -> Response:

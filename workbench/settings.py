@@ -48,6 +48,7 @@ class Settings(BaseSettings):
     oidc_redirect_uri: str | None = None
     cookie_secret: SecretStr | None = None  #: signs the sign-in cookies; the same on every replica
     administrators: Words = ()  #: issuer|subject of those who become administrators when they sign in
+    replicas: Annotated[int, Field(ge=1, le=1000)] = 1  #: servers on this database, as the operator knows
     drain_seconds: Annotated[int, Field(ge=0, le=600)] = 5  #: unready before it stops, after SIGTERM
     double_click_ms: Annotated[int, Field(ge=0, le=2000)] = 500  #: a press so soon after a saved one decides nothing
     api_requests_per_minute: Annotated[int, Field(ge=1, le=100_000)] = 120  #: of one token, in one process
@@ -192,6 +193,8 @@ class Settings(BaseSettings):
             )
         if self.auth == "oidc" and not self.administrators:
             found.append("WORKBENCH_ADMINISTRATORS is empty: grant the first role with `workbench people grant`.")
+        if self.auth == "oidc" and not self.allowed_hosts:
+            found.append("WORKBENCH_ALLOWED_HOSTS is empty: sockets are taken under any name. Name your own.")
         return tuple(found)
 
 
@@ -214,6 +217,11 @@ def settings() -> Settings:
     if problems:
         raise SettingsInvalid(tuple(problems))
     return read
+
+
+def secret_text(secret: SecretStr | None) -> str:
+    """The secret itself, for the one who needs it."""
+    return "" if secret is None else secret.get_secret_value()
 
 
 def _secure(address: str | None) -> str | None:

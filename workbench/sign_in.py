@@ -9,7 +9,7 @@ from review_queue.roles import Principal, Role
 from storage import schema
 from storage.engine import Database
 from workbench import auth
-from workbench.parts import untrusted_text
+from workbench.parts import plain, untrusted_text
 from workbench.settings import settings
 
 PROVIDER = "oidc"  #: the name of the provider's section among Streamlit's secrets
@@ -58,7 +58,7 @@ def _ask_provider() -> None:
     if told:
         st.error(told)
     st.write("Your organisation says who you are. You come back to this page afterwards.")
-    st.button(f"Sign in with {settings().oidc_name}", type="primary", on_click=st.login, args=[PROVIDER])
+    st.button(f"Sign in with {plain(settings().oidc_name)}", type="primary", on_click=st.login, args=[PROVIDER])
 
 
 def _ask_persona(database: Database, token: str) -> None:
@@ -95,6 +95,6 @@ def _offer_simulation(database: Database) -> None:
             try:
                 demo.load(database)
             except ReviewError as refusal:
-                st.error(str(refusal))
+                st.error(plain(str(refusal)))
                 return
     st.rerun()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 import threading
 import time
@@ -15,8 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from joserfc import jwt
-from joserfc.jwk import OctKey, RSAKey
-from joserfc.jws import JWSRegistry
+from joserfc.jwk import RSAKey
 from sqlalchemy import select
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -84,14 +84,21 @@ def signed(claims: dict[str, Any], *, key: RSAKey = KEY, **header: str) -> str:
 
 
 def unsigned(claims: dict[str, Any]) -> str:
-    parts = ({"alg": "none", "typ": "JWT"}, claims)
-    return ".".join(base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts) + "."
+    return f"{_written({'alg': 'none', 'typ': 'logout+jwt'}, claims)}."
 
 
 def signed_with_the_public_key(claims: dict[str, Any]) -> str:
-    key = OctKey.import_key(KEY.as_pem(private=False))
-    registry = JWSRegistry(algorithms=["HS256"])
-    return jwt.encode({"alg": "HS256", "kid": "one"}, claims, key, registry=registry)
+    """What a library takes that lets the token choose the algorithm: everybody knows this secret."""
+    content = _written({"alg": "HS256", "kid": "one", "typ": "logout+jwt"}, claims)
+    return f"{content}.{_coded(hmac.digest(KEY.as_pem(private=False), content.encode(), 'sha256'))}"
+
+
+def _written(*parts: dict[str, Any]) -> str:
+    return ".".join(_coded(json.dumps(part).encode()) for part in parts)
+
+
+def _coded(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).decode().rstrip("=")
 
 
 @pytest.fixture

@@ -233,3 +233,16 @@ def test_a_refusal_that_a_page_did_not_catch_is_shown_in_its_own_words() -> None
     assert [text.value for text in shown.text] == [
         "![](x) Bo may not take data out. Ask an administrator for the role that can."
     ]
+
+
+#: Every door of the server, by its path and what may be done there. One that is not here was not looked at.
+DOORS = {
+    "/_stcore/agent/{rest:path}",
+}
+
+
+def test_every_route_is_known(running: TestClient) -> None:
+    found = {route.path for route in running.app._starlette_app.routes}
+
+    print(sorted(found))
+    assert found == DOORS

@@ -8,6 +8,7 @@ import typer
 
 from storage import durability, schema
 from storage.engine import describe, open_database
+from workbench import production
 from workbench.commands.console import WRONG_USE, open_ready, refusals
 from workbench.settings import settings
 from workbench.sources import read_sources
@@ -24,6 +25,7 @@ def serve(
         chosen = chosen.model_copy(update=changes)
         database = open_ready()
         durability.require_durable(database)
+        production.require_sound(chosen, database)
         read_sources(chosen.sources)
         database.engine.dispose()
         from workbench import server  # brings Streamlit along
@@ -50,4 +52,5 @@ def check_config() -> None:
             typer.echo(f"Source: {source.name}, {source.kind} of {source.workflow} every {source.every_minutes} min")
         for warning in (*chosen.warnings(), *durability.weaknesses(database)):
             typer.echo(f"Warning: {warning}", err=True)
+        production.require_sound(chosen, database)
         typer.echo("The settings are in order.")
