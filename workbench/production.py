@@ -51,7 +51,7 @@ def problems(settings: Settings, database: Database) -> tuple[str, ...]:
 def _secrets(settings: Settings) -> Iterator[str]:
     secret = secret_text(settings.cookie_secret)
     if len(set(secret)) < FEWEST_CHARACTERS or any(word in secret.lower() for word in MADE_UP):
-        yield "WORKBENCH_COOKIE_SECRET can be guessed, and with it any sign-in be made. `openssl rand -hex 32` makes one."
+        yield "WORKBENCH_COOKIE_SECRET can be guessed, and any sign-in made with it. `openssl rand -hex 32` makes one."
     if secret == secret_text(settings.oidc_client_secret):
         yield "WORKBENCH_COOKIE_SECRET is the client secret, which the identity provider knows. Make another one."
 
