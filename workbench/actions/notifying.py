@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from review_queue.roles import Principal
-from storage import notifications
+from storage import notifications, people
 from storage.engine import Database
 from storage.notifications import Unseen
 from workbench.actions.again import again
@@ -22,4 +22,5 @@ def unseen(database: Database, *, who: Principal) -> Unseen:
 def mark_seen(database: Database, *, person_id: int, which: Collection[int] | None = None) -> None:
     """Note that this person has seen these notifications of theirs (ids), or (None) all of them."""
     with database.writing() as session:
+        people.principal(session, person_id)
         notifications.seen(session, person_id, which)
