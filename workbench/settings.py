@@ -36,7 +36,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
-    database_url: str = "sqlite:///workbench.db"
+    database_url: Annotated[str, Field(repr=False)] = "sqlite:///workbench.db"  #: may hold a password
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8501  #: 0: any free one
     allowed_hosts: Words = ()  #: names that this server answers to; empty: any
@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     api_requests_per_minute: Annotated[int, Field(ge=1, le=100_000)] = 120  #: of one token, in one process
     api_imports_per_minute: Annotated[int, Field(ge=1, le=100_000)] = 20  #: of those, how many may bring rows in
     public_url: str | None = None  #: where people reach this workbench, for links in mail
-    mail: str | None = None  #: how mail gets out; None: it does not
+    mail: Annotated[str | None, Field(repr=False)] = None  #: how mail gets out; None: it does not
     mail_from: str | None = None  #: whom it is from
     sources: str | None = None  #: the file that names other databases to pull from
     mask_key: SecretStr | None = None  #: what people are masked with in labels; None: another key each time

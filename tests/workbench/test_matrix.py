@@ -183,7 +183,7 @@ TABLE: dict[Callable[..., Any], Row] = {
         ),
     ),
     reviewing.renew_claim: row(
-        B,
+        "own",
         "workflow",
         lambda d, w, p: reviewing.renew_claim(d, person_id=p, workflow=w.workflow, item_id=w.item.id, fence=0),
     ),
@@ -208,7 +208,7 @@ TABLE: dict[Callable[..., Any], Row] = {
     ),
     assigning.assign_items: row(
         "DMO",
-        "workflow",
+        "place",
         lambda d, w, p: assigning.assign_items(d, person_id=p, workflow=w.workflow, item_ids=[w.item.id], to=None),
     ),
     assigning.reopen_item: row(
@@ -218,11 +218,11 @@ TABLE: dict[Callable[..., Any], Row] = {
     ),
     assigning.note_absence: row(
         "DMO",
-        "workflow",
+        "anywhere",
         lambda d, w, p: assigning.note_absence(d, person_id=p, whose=w.other_person, from_at=SOON, until_at=NEXT),
     ),
     assigning.end_absence: row(
-        "DMO", "workflow", lambda d, w, p: assigning.end_absence(d, person_id=p, absence_id=w.ids["absence"])
+        "DMO", "anywhere", lambda d, w, p: assigning.end_absence(d, person_id=p, absence_id=w.ids["absence"])
     ),
     assigning.list_absences: row("own", "", lambda d, w, p: assigning.list_absences(d, person_id=p)),
     assigning.deputies: row("own", "", lambda d, w, p: assigning.deputies(d, person_id=p)),
@@ -267,7 +267,7 @@ TABLE: dict[Callable[..., Any], Row] = {
     ),
     reconciling.withdraw_submission: row(
         "DO",
-        "place",
+        "workflow",
         lambda d, w, p: reconciling.withdraw_submission(
             d, person_id=p, workflow=w.workflow, period="2026-12", submission_id=w.ids["submission"], note="x"
         ),
@@ -317,22 +317,20 @@ TABLE: dict[Callable[..., Any], Row] = {
         "DOXI", "whole", lambda d, w, p: importing.dismiss_rows(d, person_id=p, row_ids=[w.ids["set aside"]])
     ),
     importing.list_imports: row(
-        A + "I", "workflow", lambda d, w, p: importing.list_imports(d, person_id=p, workflow_key="sales")
+        A + "I", "seen", lambda d, w, p: importing.list_imports(d, person_id=p, workflow_key="sales")
     ),
     importing.list_set_aside: row(
-        A + "I", "workflow", lambda d, w, p: importing.list_set_aside(d, person_id=p, workflow_key="sales")
+        A + "I", "seen", lambda d, w, p: importing.list_set_aside(d, person_id=p, workflow_key="sales")
     ),
     importing.count_set_aside: row(
-        A + "I", "workflow", lambda d, w, p: importing.count_set_aside(d, person_id=p, workflow_key="sales")
+        A + "I", "seen", lambda d, w, p: importing.count_set_aside(d, person_id=p, workflow_key="sales")
     ),
     correcting.take_out: row(
         "DOXI",
         "whole",
         lambda d, w, p: correcting.take_out(d, person_id=p, workflow_key="sales", kind=Kind.FORECASTS),
     ),
-    pulling.list_pulls: row(
-        A + "I", "workflow", lambda d, w, p: pulling.list_pulls(d, person_id=p, workflow_key="sales")
-    ),
+    pulling.list_pulls: row(A + "I", "seen", lambda d, w, p: pulling.list_pulls(d, person_id=p, workflow_key="sales")),
     sourcing.leave_out: row(
         B, "place", lambda d, w, p: sourcing.leave_out(d, person_id=p, item_id=w.item.id, source="crm", reason="x")
     ),
@@ -380,7 +378,7 @@ TABLE: dict[Callable[..., Any], Row] = {
         "workflow",
         lambda d, w, p: forewarning.comment_on_own(d, person_id=p, workflow_id=w.workflow.id, body="x"),
     ),
-    looking.compare: row("", "workflow", lambda d, w, p: compared(d, p), ReviewError),
+    looking.compare: row(A, "workflow", lambda d, w, p: compared(d, p)),
     looking.look_closer: row(
         "DMO",
         "workflow",
@@ -737,6 +735,8 @@ def expects(rule: Row, letter: str, where: str) -> bool:
 def _reach(reach: str, letter: str) -> set[str]:
     if reach == "mixed":  # an administrator may, of the whole workflow; whoever may assign items may, also in a part
         return REACH["whole" if letter == "X" else "workflow"]
+    if reach == "seen":  # a program's role to bring data in is of the whole workflow; people see what is in theirs
+        return REACH["whole" if letter == "I" else "workflow"]
     return REACH[reach]
 
 
