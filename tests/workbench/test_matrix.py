@@ -93,6 +93,8 @@ REACH = {
     "whole somewhere": {"everywhere", "workflow", "other workflow"},
     "anywhere": set(STANDS),
 }
+#: What is kept ready of what was decided; whoever asks for figures first has it brought up to date.
+DERIVED = "kept_"
 DENIALS = (NotAllowed, ItemNotFound, NothingThere, WorkflowNotFound)
 
 
@@ -751,9 +753,10 @@ def gets_through(world: World, rehearsal: Database, rule: Row, person: int, *, e
 
 
 def everything(database: Database) -> dict[str, list[dict[str, Any]]]:
-    """Every row of every table."""
+    """Every row of every table that is not derived."""
     with database.reading() as session:
         return {
             table.name: [dict(each) for each in session.execute(select(table).order_by(*table.primary_key)).mappings()]
             for table in metadata.sorted_tables
+            if not table.name.startswith(DERIVED)
         }
