@@ -106,7 +106,7 @@ def use_logout_token(session: Session, jti: str) -> None:
     session.execute(insert(logout_tokens).values(jti_hash=_hash(jti), used_at=database_time()))
 
 
-def _standing(session: Session, token: str) -> Select[tuple[int]]:
+def _standing(session: Session, token: str) -> Select[int]:
     now = database_now(session)
     return select(sign_ins.c.person_id).where(
         sign_ins.c.token_hash == _hash(token),
