@@ -143,6 +143,11 @@ def revoke(
     return len(ended.all())
 
 
+def is_known(session: Session, person_id: int) -> bool:
+    """Whether there is a person with this id."""
+    return session.execute(select(people.c.id).where(people.c.id == person_id)).first() is not None
+
+
 def ever_held(session: Session, person_id: int, role: Role) -> bool:
     """Whether the person has or once had this role anywhere."""
     found = select(grants.c.id).where(grants.c.person_id == person_id, grants.c.role == role).limit(1)

@@ -96,6 +96,7 @@ people = Table(
     Column("is_simulated", Boolean, nullable=False, server_default=false()),
     _at("created_at"),
     _at("disabled_at", nullable=True),
+    _at("sessions_valid_after", nullable=True),  # sign-ins up to here have ended, wherever they were made
     UniqueConstraint("issuer", "subject"),
 )
 
@@ -113,14 +114,24 @@ grants = Table(
     _one_of("role", Role),
 )
 
-sign_ins = Table(  # which browser is signed in as whom, in demo mode; the cookie holds the token, we its hash
+sign_ins = Table(  # which browser is signed in as whom; the cookie holds the token, we its hash
     "sign_ins",
     metadata,
     _id(),
     Column("token_hash", String(64), nullable=False, unique=True),
-    _ref("person_id", "people"),
+    _ref("person_id", "people", index=True),
     _at("created_at"),
     _at("ended_at", nullable=True),
+    _at("seen_at", nullable=True),  # about when the browser last did something; the page's own reruns do not count
+    _at("vouched_at", nullable=True),  # when the identity provider said who it is; the same word opens no second time
+)
+
+logout_tokens = Table(  # what an identity provider ended sessions with; each counts once
+    "logout_tokens",
+    metadata,
+    _id(),
+    Column("jti_hash", String(64), nullable=False, unique=True),
+    _at("used_at"),
 )
 
 role_requests = Table(  # a role that waits for a second administrator's word

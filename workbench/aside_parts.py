@@ -15,6 +15,7 @@ from storage.workflows import Workflow
 from workbench.actions import correcting, importing
 from workbench.actions.arriving import DOUBTED, LEFT_OVER
 from workbench.data_parts import refused
+from workbench.parts import plain
 from workbench.session import database
 
 #: Columns that are not the file's: no header there can be called like them.
@@ -164,4 +165,4 @@ def _do(act: Callable[[], str]) -> None:
 def _show_done() -> None:
     with st.container():
         if said := st.session_state.pop(DONE, None):
-            st.success(said)
+            st.success(plain(said))

@@ -76,6 +76,7 @@ who.command("revoke")(people.revoke)
 who.command("disable")(people.disable)
 who.command("enable")(people.enable)
 who.command("erase")(people.erase)
+who.command("sign-out")(people.sign_out)
 app.add_typer(who, name="people")
 
 token = typer.Typer(help="Tokens: what programs act with over HTTP.", no_args_is_help=True)

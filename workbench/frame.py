@@ -30,6 +30,21 @@ def sidebar(user: Principal) -> None:
         keys.keys_button()
         untrusted_text(user.name)
         st.button("Sign out", on_click=session.sign_out, icon=":material/logout:", key="frame-sign-out")
+        st.button(
+            "End all sessions",
+            on_click=_sign_out_everywhere,
+            args=[user],
+            type="tertiary",
+            help="Signs you out everywhere: in every browser, this one too.",
+            key="frame-end-sessions",
+        )
+
+
+def _sign_out_everywhere(user: Principal) -> None:
+    try:
+        session.sign_out_everywhere(user)
+    except ReviewError as refusal:
+        st.toast(plain(str(refusal)))
 
 
 def _news(user: Principal) -> None:

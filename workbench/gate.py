@@ -1,24 +1,29 @@
-"""What stands between the network and Streamlit, as plain ASGI: headers, the browser's cookie, and shut doors."""
+"""What stands between the network and Streamlit, as plain ASGI: headers, cookies, shut doors; sockets apart."""
 
 from __future__ import annotations
 
+import logging
 import re
 import secrets
 from base64 import b64encode
 from collections.abc import Callable
 from hashlib import sha256
+from http import HTTPStatus
 from http.cookies import SimpleCookie
+from math import ceil
 from pathlib import Path
+from time import time
 from urllib.parse import urlsplit
 
 import streamlit
 from anyio import to_thread
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
-from starlette.responses import JSONResponse
-from starlette.status import WS_1008_POLICY_VIOLATION
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from starlette.websockets import WebSocketClose
 
 from workbench import logs, metrics
 from workbench.session import BROWSER_COOKIE
@@ -29,6 +34,14 @@ THIRTY_DAYS = 30 * 24 * 3600
 TEN_MINUTES = 600
 REQUEST_ID = "X-Request-Id"
 _REQUEST_ID = re.compile(r"[0-9A-Za-z-]{8,64}")
+#: The query parameter by which the sign-in page learns why one is there again.
+SIGN_IN_TOLD = "sign-in"
+#: Where a sign-in begins and ends, and how often one address may be there.
+SIGN_IN_DOORS = ("/auth/login", "/oauth2callback")
+SIGN_INS = RateLimitItemPerMinute(20)
+
+
+log = logging.getLogger("workbench")
 
 
 def _inline_scripts() -> str:
@@ -48,7 +61,7 @@ POLICY = "; ".join(
         "connect-src 'self'",
         "worker-src 'self' blob:",
         "object-src 'none'",
-        "base-uri 'self'",
+        "base-uri 'none'",
         "form-action 'self'",
         "frame-ancestors 'none'",
     )
@@ -63,6 +76,11 @@ HEADERS = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
 }
 TRANSPORT = "max-age=31536000; includeSubDomains"
+
+#: What a browser takes from this host alone, over https.
+HOST_ONLY = b"__Host-"
+#: How the cookies begin that say who somebody is: the browser's own, and Streamlit's, which may be in parts.
+BOUND = (BROWSER_COOKIE.encode(), b"_streamlit_user")
 
 #: Streamlit's own doors that nobody of ours goes through.
 SHUT = ("/_stcore/metrics", "/_stcore/agent", "/_stcore/script-health-check")
@@ -113,23 +131,34 @@ class OpenPages:
 
 
 class SecurityHeaders:
-    """The security headers on every answer, errors and files included; ``Secure`` on every cookie over https."""
+    """The security headers on every answer, errors and files included.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Over https every cookie is ``Secure``, and those that say who somebody is are bound to this very host by their name:
+    the browser knows them as ``__Host-…``, and takes such a one from nobody else. What is behind the gate does not see
+    the difference.
+
+    Args:
+        always_https: people come over https, whatever the proxy in between says of it.
+    """
+
+    def __init__(self, app: ASGIApp, *, always_https: bool = False) -> None:
         self.app = app
+        self.always_https = always_https
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
+        is_https = self.always_https or scope["scheme"] in ("https", "wss")
+        if is_https:
+            scope = {**scope, "headers": [_unbound(*header) for header in scope["headers"]]}
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.update(HEADERS)
-                if scope["scheme"] == "https":
-                    headers["Strict-Transport-Security"] = TRANSPORT
-                    _secure_cookies(message)
+                MutableHeaders(scope=message).update(HEADERS)
+                if is_https:
+                    MutableHeaders(scope=message)["Strict-Transport-Security"] = TRANSPORT
+                    message["headers"] = [_bound(*header) for header in message["headers"]]
             await send(message)
 
         await self.app(scope, receive, with_headers)
@@ -160,10 +189,7 @@ class BrowserCookie:
 
 
 class ShutDoors:
-    """404 at the doors that are not in use, 403 at uploads and files for those who have not signed in.
-
-    A socket is refused to whoever never loaded a page here: a page gives its browser the cookie that the socket brings.
-    """
+    """404 at the doors that are not in use, 403 at uploads and files for those who have not signed in."""
 
     def __init__(self, app: ASGIApp, *, is_signed_in: Callable[[str], bool]) -> None:
         self.app = app
@@ -171,9 +197,7 @@ class ShutDoors:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
-        if scope["type"] == "websocket" and BROWSER_COOKIE not in HTTPConnection(scope).cookies:
-            await WebSocketClose(code=WS_1008_POLICY_VIOLATION)(scope, receive, send)
-        elif scope["type"] != "http":
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
         elif path.startswith(SHUT):
             await JSONResponse({"error": "not found"}, status_code=404)(scope, receive, send)
@@ -188,10 +212,14 @@ class ShutDoors:
 
 
 class WayBack:
-    """After a sign-in at the identity provider: back to the page that was wanted, and no tokens in the browser."""
+    """After a sign-in at the identity provider: back to the page that was wanted, and no tokens in the browser.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Whoever signs in gets another browser's token, and what the one before was signed in as ends (``forget``).
+    """
+
+    def __init__(self, app: ASGIApp, *, forget: Callable[[str], None]) -> None:
         self.app = app
+        self.forget = forget
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
@@ -205,12 +233,46 @@ class WayBack:
             if message["type"] == "http.response.start":
                 if leaving:
                     _remember(message, wanted)
+                    if message["status"] >= HTTPStatus.BAD_REQUEST:
+                        _explain(message, "away")
                 else:
                     _drop_tokens(message)
                     _lead_back(message, wanted)
+                    if _opens_a_session(message):
+                        await self._renew(message, request.cookies.get(BROWSER_COOKIE))
+                    elif b"state=" in scope.get("query_string", b""):
+                        _explain(message, "failed")
             await send(message)
 
         await self.app(scope, receive, with_way_back)
+
+    async def _renew(self, message: Message, before: str | None) -> None:
+        if before:
+            await to_thread.run_sync(self.forget, before)
+        cookie = _cookie(BROWSER_COOKIE, secrets.token_urlsafe(32), seconds=THIRTY_DAYS)
+        MutableHeaders(scope=message).append("Set-Cookie", cookie)
+
+
+class SignInRate:
+    """So many sign-ins a minute from one address, and then 429, which says when to come back."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self.limiter = MovingWindowRateLimiter(MemoryStorage())
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope.get("path") not in SIGN_IN_DOORS:
+            await self.app(scope, receive, send)
+            return
+        address = (scope.get("client") or ("", 0))[0]
+        if self.limiter.hit(SIGN_INS, address, scope["path"]):
+            await self.app(scope, receive, send)
+            return
+        seconds = max(1, ceil(self.limiter.get_window_stats(SIGN_INS, address, scope["path"]).reset_time - time()))
+        log.warning("Too many sign-ins from one address", extra={"path": scope["path"]})
+        text = f"Too many sign-ins from this address. Try again in {seconds} seconds."
+        refusal = PlainTextResponse(text, status_code=429, headers={"Retry-After": str(seconds)})
+        await refusal(scope, receive, send)
 
 
 def wanted_page(headers: Headers) -> str | None:
@@ -219,6 +281,14 @@ def wanted_page(headers: Headers) -> str | None:
     if came_from.netloc != headers.get("host") or not _is_ours(came_from.path):
         return None
     return f"{came_from.path}?{came_from.query}" if came_from.query else came_from.path
+
+
+def _explain(message: Message, what: str) -> None:
+    """Back to the sign-in page, which says what happened."""
+    message["status"] = HTTPStatus.FOUND
+    headers = MutableHeaders(scope=message)
+    headers["Location"] = f"/?{SIGN_IN_TOLD}={what}"
+    headers["Content-Type"] = "text/plain"
 
 
 def _remember(message: Message, wanted: str | None) -> None:
@@ -246,11 +316,35 @@ def _cookie(name: str, value: str, *, seconds: int) -> str:
     return cookie.OutputString()
 
 
-def _secure_cookies(message: Message) -> None:
-    message["headers"] = [
-        (name, value + b"; Secure" if name.lower() == b"set-cookie" and b"; secure" not in value.lower() else value)
+def _bound(name: bytes, value: bytes) -> tuple[bytes, bytes]:
+    """A header of an answer; a cookie in it ``Secure``, and of this host alone where it says who somebody is."""
+    if name.lower() != b"set-cookie":
+        return name, value
+    if b"; secure" not in value.lower():
+        value += b"; Secure"
+    return name, HOST_ONLY + value if value.startswith(BOUND) else value
+
+
+def _unbound(name: bytes, value: bytes) -> tuple[bytes, bytes]:
+    """A header of a request; of the cookies that are bound to this host only those that are."""
+    if name.lower() != b"cookie":
+        return name, value
+    kept = []
+    for each in value.split(b";"):
+        cookie = each.strip()
+        if cookie.startswith(HOST_ONLY):
+            kept.append(cookie.removeprefix(HOST_ONLY))
+        elif not cookie.startswith(BOUND):
+            kept.append(cookie)
+    return name, b"; ".join(kept)
+
+
+def _opens_a_session(message: Message) -> bool:
+    """Whether an answer gives the browser an identity, and not only takes one away."""
+    return any(
+        name.lower() == b"set-cookie" and value.startswith(b"_streamlit_user=") and b"Max-Age=0" not in value
         for name, value in message["headers"]
-    ]
+    )
 
 
 def _drop_tokens(message: Message) -> None:

@@ -14,7 +14,6 @@ from typing import Any
 
 import streamlit as st
 import uvicorn
-from pydantic import SecretStr
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -26,11 +25,25 @@ from review_queue.errors import NotAllowed, ReviewError
 from storage import schema
 from storage.engine import CommitInDoubt, describe
 from storage.failures import Failure, failure_of
-from workbench import auth, banner, gate, graceful, health, logs, metrics, readiness, scraping, session, upkeep
+from workbench import (
+    auth,
+    back_channel,
+    banner,
+    gate,
+    graceful,
+    health,
+    logs,
+    metrics,
+    readiness,
+    scraping,
+    session,
+    sockets,
+    upkeep,
+)
 from workbench.api import application as api
 from workbench.api import problems
 from workbench.parts import untrusted_text
-from workbench.settings import Settings, settings
+from workbench.settings import Settings, secret_text, settings
 from workbench.sign_in import PROVIDER
 
 HERE = Path(__file__).parent
@@ -38,7 +51,6 @@ SCRIPT = HERE / "app.py"
 #: Beside the packages in a checkout, and put there by the wheel too.
 STREAMLIT_SETTINGS = HERE.parent / ".streamlit" / "config.toml"
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-METADATA = "/.well-known/openid-configuration"
 #: Megabytes that a page may send at once; uvicorn counts bytes.
 MEGABYTE = 1_000_000
 
@@ -95,16 +107,19 @@ def application(settings: Settings) -> st.App:
                 requests_per_minute=settings.api_requests_per_minute,
                 imports_per_minute=settings.api_imports_per_minute,
             ),
+            *back_channel.routes(session.database, settings),
             Route("/api", no_such_route, methods=METHODS),
             Route("/api/{rest:path}", no_such_route, methods=METHODS),
         ],
         middleware=[
             Middleware(gate.RequestIds),
-            Middleware(gate.SecurityHeaders),
+            Middleware(gate.SecurityHeaders, always_https=f"{settings.oidc_redirect_uri}".startswith("https://")),
             Middleware(gate.ShutDoors, is_signed_in=is_signed_in),
+            Middleware(sockets.Sockets, standing=standing, cookie=session.BROWSER_COOKIE),
+            Middleware(gate.SignInRate),
             Middleware(gate.BrowserCookie),
             Middleware(gate.OpenPages),
-            Middleware(gate.WayBack),
+            Middleware(gate.WayBack, forget=forget),
         ],
         on_script_error=explain,
         exception_handlers={Exception: answer_error},
@@ -148,16 +163,11 @@ def sign_in_secrets(settings: Settings) -> dict[str, Any]:
             PROVIDER: {
                 "client_id": settings.oidc_client_id,
                 "client_secret": secret_text(settings.oidc_client_secret),
-                "server_metadata_url": f"{settings.oidc_issuer}".rstrip("/") + METADATA,
+                "server_metadata_url": back_channel.metadata_address(settings),
                 "client_kwargs": {"scope": "openid email profile"},
             },
         }
     }
-
-
-def secret_text(secret: SecretStr | None) -> str:
-    """The secret itself, for the one who needs it."""
-    return "" if secret is None else secret.get_secret_value()
 
 
 def healthz(request: Request) -> Response:
@@ -192,9 +202,20 @@ def no_such_route(request: Request) -> Response:
 def is_signed_in(token: str) -> bool:
     """Whether the browser that holds ``token`` belongs to somebody who may be here."""
     try:
-        return auth.person_of_browser(session.database(), token) is not None
+        return auth.person_of_browser(session.database(), session.keyed(token)) is not None
     except NotAllowed:
         return False
+
+
+def standing(token: str, *, acting: bool) -> int | None:
+    """Who is signed in with a browser's token at this moment."""
+    return auth.standing(session.database(), session.keyed(token), acting=acting)
+
+
+def forget(token: str) -> None:
+    """End what a browser's token was signed in as: the browser has another one now."""
+    with suppress(ReviewError):  # the database is away; without its cookie the token opens nothing
+        auth.drop(session.database(), session.keyed(token))
 
 
 def explain(error: Exception) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from datetime import UTC, datetime
 from functools import cache
 
@@ -14,7 +16,8 @@ from storage import workflows
 from storage.engine import Database, open_database
 from storage.failures import Failure, failure_of
 from storage.workflows import Workflow
-from workbench import auth, sign_in
+from workbench import auth, sign_in, sockets
+from workbench.actions import granting
 from workbench.parts import plain
 from workbench.settings import settings
 
@@ -56,23 +59,41 @@ def require_user() -> Principal:
 def signed_in() -> Principal | None:
     """Who is signed in, if anybody, as the database knows them now.
 
+    The page's socket remembers whom it was drawn for, so that nobody presses on a page of somebody who has left.
+
     Raises:
         NotAllowed: the account is disabled, or vouched for by an issuer that is not ours.
     """
+    try:
+        who = _signed_in()
+    except NotAllowed:
+        drawn_for(None)
+        raise
+    drawn_for(who.person_id if who else None)
+    return who
+
+
+def drawn_for(person_id: int | None) -> None:
+    """Tell the gate whom this page was drawn for."""
+    sockets.drawn_for(st.context.headers.get(sockets.HEADER), person_id)
+
+
+def _signed_in() -> Principal | None:
     if settings().auth == "demo":
         token = browser()
         return auth.person_of_browser(database(), token) if token else None
     if not st.user.get("is_logged_in"):
         return None
-    identity = auth.identity_of(st.user.to_dict(), now=datetime.now(UTC))
+    chosen = settings()
+    identity = auth.vouched(
+        st.user.to_dict(), issuer=chosen.oidc_issuer, client_id=chosen.oidc_client_id, now=datetime.now(UTC)
+    )
     if identity is None:
         return None
-    if identity.issuer != settings().oidc_issuer:
-        raise NotAllowed(identity.name, "sign in here: another issuer vouches for this account")
     who = auth.person_of_identity(database(), identity, administrators=settings().administrators)
     token = browser()
-    if token:
-        auth.keep(database(), token, who.person_id)
+    if token and not auth.keep(database(), token, who.person_id, vouched_at=identity.vouched_at):
+        return None
     return who
 
 
@@ -98,9 +119,24 @@ def sign_out() -> None:
         st.logout()
 
 
+def sign_out_everywhere(user: Principal) -> None:
+    """End this person's sessions in every browser, this one included."""
+    granting.sign_out_everywhere(database(), person_id=user.person_id, whom=user.person_id)
+    sign_out()
+
+
 def browser() -> str | None:
-    """The random token of this browser."""
-    return st.context.cookies.get(BROWSER_COOKIE)
+    """What the random token of this browser is known by."""
+    token = st.context.cookies.get(BROWSER_COOKIE)
+    return keyed(token) if token else None
+
+
+def keyed(token: str) -> str:
+    """A browser's token under the secret that signs cookies: with another secret every session has ended."""
+    secret = settings().cookie_secret
+    if secret is None:
+        return token
+    return hmac.new(secret.get_secret_value().encode(), token.encode(), hashlib.sha256).hexdigest()
 
 
 def choose_workflow(user: Principal, *, key: str) -> Workflow | None:

@@ -39,7 +39,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
 
-    database_url: str = "sqlite:///workbench.db"
+    database_url: Annotated[str, Field(repr=False)] = "sqlite:///workbench.db"  #: may hold a password
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8501  #: 0: any free one
     allowed_hosts: Words = ()  #: names that this server answers to; empty: any
@@ -51,12 +51,13 @@ class Settings(BaseSettings):
     oidc_redirect_uri: str | None = None
     cookie_secret: SecretStr | None = None  #: signs the sign-in cookies; the same on every replica
     administrators: Words = ()  #: issuer|subject of those who become administrators when they sign in
+    replicas: Annotated[int, Field(ge=1, le=1000)] = 1  #: servers on this database, as the operator knows
     drain_seconds: Annotated[int, Field(ge=0, le=600)] = 5  #: unready before it stops, after SIGTERM
     double_click_ms: Annotated[int, Field(ge=0, le=2000)] = 500  #: a press so soon after a saved one decides nothing
     api_requests_per_minute: Annotated[int, Field(ge=1, le=100_000)] = 120  #: of one token, in one process
     api_imports_per_minute: Annotated[int, Field(ge=1, le=100_000)] = 20  #: of those, how many may bring rows in
     public_url: str | None = None  #: where people reach this workbench, for links in mail
-    mail: str | None = None  #: how mail gets out; None: it does not
+    mail: Annotated[str | None, Field(repr=False)] = None  #: how mail gets out; None: it does not
     mail_from: str | None = None  #: whom it is from
     sources: str | None = None  #: the file that names other databases to pull from
     checkpoints: str | None = None  #: the folder for checkpoints of the audit record, outside the database
@@ -229,6 +230,8 @@ class Settings(BaseSettings):
             found.append(
                 "WORKBENCH_CHECKPOINTS is not set: whoever owns the database could compute the audit record anew."
             )
+        if self.auth == "oidc" and not self.allowed_hosts:
+            found.append("WORKBENCH_ALLOWED_HOSTS is empty: sockets are taken under any name. Name your own.")
         return tuple(found)
 
 
@@ -251,6 +254,11 @@ def settings() -> Settings:
     if problems:
         raise SettingsInvalid(tuple(problems))
     return read
+
+
+def secret_text(secret: SecretStr | None) -> str:
+    """The secret itself, for the one who needs it."""
+    return "" if secret is None else secret.get_secret_value()
 
 
 def _secure(address: str | None) -> str | None:

@@ -9,7 +9,7 @@ from review_queue.roles import Principal, Role
 from storage import schema
 from storage.engine import Database
 from workbench import auth
-from workbench.parts import untrusted_text
+from workbench.parts import plain, untrusted_text
 from workbench.settings import settings
 
 PROVIDER = "oidc"  #: the name of the provider's section among Streamlit's secrets
@@ -44,9 +44,21 @@ def show_no_role(user: Principal) -> None:
     untrusted_text(f"You are signed in as {user.name} but have no role yet. Ask an administrator.")
 
 
+#: What to say when the way to the identity provider and back did not end in a sign-in.
+TOLD = {
+    "away": "The identity provider does not answer, so nobody can sign in now. Whoever is signed in works on. "
+    "Try again in a minute.",
+    "failed": "The identity provider's answer could not be taken, so you are not signed in. Try again; if that does "
+    "not help, tell an administrator.",
+}
+
+
 def _ask_provider() -> None:
+    told = TOLD.get(st.query_params.get("sign-in", ""))
+    if told:
+        st.error(told)
     st.write("Your organisation says who you are. You come back to this page afterwards.")
-    st.button(f"Sign in with {settings().oidc_name}", type="primary", on_click=st.login, args=[PROVIDER])
+    st.button(f"Sign in with {plain(settings().oidc_name)}", type="primary", on_click=st.login, args=[PROVIDER])
 
 
 def _ask_persona(database: Database, token: str) -> None:
@@ -83,6 +95,6 @@ def _offer_simulation(database: Database) -> None:
             try:
                 demo.load(database)
             except ReviewError as refusal:
-                st.error(str(refusal))
+                st.error(plain(str(refusal)))
                 return
     st.rerun()

@@ -20,7 +20,7 @@ from review_queue.retention import rules_of
 from storage.engine import CommitInDoubt, Database
 from storage.placing import Surroundings
 from workbench import metrics, watching
-from workbench.actions import escalating, feeding, pulling, reminding, retaining, reviewing, sourcing
+from workbench.actions import escalating, feeding, pulling, releasing, reminding, retaining, reviewing, sourcing
 from workbench.checkpoints import witness_of
 from workbench.known_reviews import keep_reviews
 from workbench.mailing import post_of
@@ -48,6 +48,7 @@ async def keep(database: Database, *, relays: bool = False) -> None:
         _again_and_again(partial(keep_reviews, database), "What analytics read could not be brought up to date")
     )
     work.append(_again_and_again(partial(sourcing.learn, database), "Nothing could be learnt of the sources"))
+    work.append(_again_and_again(partial(releasing.free_claims, database), "Claims could not be freed"))
     chosen = settings()
     work.append(_again_and_again(partial(feeding.watch_feeds, database), "The AI's feeds could not be looked at"))
     work.append(_again_and_again(partial(pulling.pull_due, database), "Other databases could not be asked"))

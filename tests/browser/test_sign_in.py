@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 
 ROLES = [role.value for role in PERSONAS]
 PATHS = ["/", *(f"/{screen.path}" for screen in SCREENS[1:])]
-SECRET = "0123456789abcdef" * 2
+SECRET, CLIENT_SECRET = "7d1f9a3c5e8b2046" * 2, "0123456789abcdef" * 2
 SIGN_IN = "Sign in to the review workbench"
 
 
@@ -138,18 +138,18 @@ def provider() -> Iterator[str]:
 
 @pytest.mark.long
 def test_an_unknown_person_has_no_role_until_an_administrator_grants_one(
-    page: Page, database_url: str, tmp_path: Path, provider: str
+    page: Page, sqlite_url: str, tmp_path: Path, provider: str
 ) -> None:
     # The provider's sign-in page dresses itself from elsewhere, and tests stay on this machine.
     page.route(re.compile(r"https://"), lambda route: route.abort())
-    with serving(
-        database_url,
+    with serving(  # on SQLite: the tests' PostgreSQL is asked as a superuser, with whom no such server starts
+        sqlite_url,
         tmp_path,
         auth="oidc",
         oidc_name="Example",
         oidc_issuer=provider,
         oidc_client_id="workbench",
-        oidc_client_secret=SECRET,
+        oidc_client_secret=CLIENT_SECRET,
         oidc_redirect_uri="http://127.0.0.1:{port}/oauth2callback",
         cookie_secret=SECRET,
     ) as workbench:

@@ -68,7 +68,7 @@ def test_every_command_of_the_contract_is_there() -> None:
     assert groups == {
         "db": {"upgrade", "current", "backup", "restore", "masked-copy", "retention"},
         "workflow": {"add", "list", "show", "check"},
-        "people": {"list", "grant", "revoke", "disable", "enable", "erase"},
+        "people": {"list", "grant", "revoke", "disable", "enable", "erase", "sign-out"},
         "token": {"create", "list", "revoke"},
         "webhook": {
             *("add", "list", "approve", "rotate", "pause", "resume", "remove"),

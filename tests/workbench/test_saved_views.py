@@ -103,6 +103,14 @@ def test_a_view_is_deleted_by_whose_it_is_and_once_is_enough(database, workflow,
     assert known(database, ben, workflow) == []
 
 
+def test_a_view_that_is_not_shared_is_told_to_nobody_else(database, workflow, ada, ben):
+    view = save(database, ada, workflow)
+
+    saving_views.delete_view(database, person_id=ben, view_id=view)  # as if there were none
+
+    assert [each.id for each in known(database, ada, workflow)] == [view]
+
+
 def test_views_are_for_those_who_see_the_queue(database, workflow):
     nobody = a_person(database, "Nob")
 

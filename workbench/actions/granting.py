@@ -1,4 +1,4 @@
-"""People, their roles and their accounts: what an administrator can do about them."""
+"""People, their roles, their accounts and their sessions: what an administrator can do about them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from storage.engine import Database
 from storage.erasing import Effect
 from storage.people import LOCAL, Person, RoleRequest
 from workbench import known_reviews
-from workbench.actions import releasing
+from workbench.actions import ending, releasing
 from workbench.actions.again import again
 
 
@@ -151,11 +151,25 @@ def revoke_role(
             workflow_id=workflow_id,
             details={"person_id": to, "role": role.value, "in_part": segment is not None},
         )
+        releasing.release_out_of_reach(session, to)
+
+
+@again(in_doubt=True)
+def sign_out_everywhere(database: Database, *, person_id: int, whom: int) -> int:
+    """End every session of ``whom``: one's own, or as an administrator anybody's. How many were open."""
+    with database.writing() as session:
+        who = people.principal(session, person_id)
+        if whom != person_id:
+            _require(who, None)
+            _person(people.everyone(session), whom)
+        return ending.end_sessions(session, whom, actor_id=person_id, because="asked")
 
 
 @again(in_doubt=False)
 def set_disabled(database: Database, *, person_id: int, whom: int, disabled: bool) -> None:
-    """Shut somebody's account, or open it again. What they hold goes back into the queue; drafts are kept.
+    """Shut somebody's account, or open it again with the roles that it had.
+
+    Shut, its sessions end and what it holds goes back into the queue; drafts are kept.
 
     Raises:
         NotAllowed: the person does not administer every workflow.
@@ -170,10 +184,11 @@ def set_disabled(database: Database, *, person_id: int, whom: int, disabled: boo
         if disabled:
             _require_another_person(person_id, person)
             _require_another(everyone, person)
-            releasing.release_all(session, whom)
         people.set_disabled(session, whom, disabled=disabled)
         action = "person.disabled" if disabled else "person.enabled"
         audit.record(session, action, actor_id=person_id, details={"person_id": whom})
+        if disabled:
+            ending.end_sessions(session, whom, actor_id=person_id, because="account disabled")
 
 
 def erasing_would(database: Database, *, person_id: int, whom: int) -> Effect:

@@ -143,6 +143,7 @@ def list_tokens(database: Database, *, person_id: int, everybody: bool = False) 
 def grants_for_tokens(database: Database, *, person_id: int) -> list[Grant]:
     """The grants of this person that a token can do anything with."""
     with database.reading() as session:
+        people.principal(session, person_id)
         held = tokens.held_grants(session, person_id)
     return [each.grant for each in held if is_of_use(each.grant)]
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from review_queue.masking import FieldClass
 from review_queue.roles import Principal
-from storage import notifications, workflows
+from storage import notifications, people, workflows
 from storage.engine import Database
 from storage.notifications import Notification, Unseen
 from workbench.actions.again import again
@@ -37,4 +37,5 @@ def _seen(session: Session, who: Principal, told: Notification) -> Notification:
 def mark_seen(database: Database, *, person_id: int, which: Collection[int] | None = None) -> None:
     """Note that this person has seen these notifications of theirs (ids), or (None) all of them."""
     with database.writing() as session:
+        people.principal(session, person_id)
         notifications.seen(session, person_id, which)

@@ -229,6 +229,7 @@ def withdraw_submission(
         raise ReconcilingRefused("Say in a sentence why you withdraw it.")
     with database.writing() as session:
         who = people.principal(session, person_id)
+        who.require(Task.RECONCILE, workflow.id)
         _hold_open(session, workflow, period)
         known = {each.id: each for each in closing.submitted(session, workflow.id, period)}
         submission = known.get(submission_id)

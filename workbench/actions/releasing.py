@@ -6,15 +6,55 @@ from collections.abc import Collection
 
 from sqlalchemy.orm import Session
 
-from storage import audit, claims
+from review_queue.errors import NotAllowed
+from storage import audit, claims, people
 from storage.claims import Held, Released
 from storage.engine import Database, database_now
+from workbench.actions.again import again
 
 
-def release_all(session: Session, person_id: int) -> None:
-    """Give back everything that somebody holds who signs out, in the transaction of the sign-out."""
+def release_all(session: Session, person_id: int, *, because: str = "signed out") -> None:
+    """Give back everything that somebody holds who signs out or is disabled, in the transaction of that."""
     for released in claims.release_all(session, person_id, now=database_now(session)):
-        _record(session, released, actor_id=person_id, because="signed out")
+        _record(session, released, actor_id=person_id, because=because)
+
+
+def release_out_of_reach(session: Session, person_id: int) -> int:
+    """Give back what somebody holds and may not review any more. How many items that were."""
+    now = database_now(session)
+    try:
+        within = people.reach(people.principal(session, person_id))
+    except NotAllowed:
+        because, lost = "account disabled", claims.release_all(session, person_id, now=now)
+    else:
+        because, lost = "out of scope", claims.release_beyond(session, person_id, within, now=now)
+    for released in lost:
+        _record(session, released, actor_id=None, because=because)
+    return len(lost)
+
+
+@again(in_doubt=True)
+def free_claims(database: Database) -> int:
+    """Give back what people hold who were disabled or lost the role or scope for it. How many items that were.
+
+    The server asks every minute, for whatever took the right away and said nothing: a restored database, an edit by
+    hand. Disabling somebody and taking a role back free the claims at once.
+    """
+    with database.reading() as session:
+        holders = claims.holders(session)
+        suspects = [person_id for person_id in holders if _holds_too_much(session, person_id)]
+    if not suspects:
+        return 0
+    with database.writing() as session:
+        return sum(release_out_of_reach(session, person_id) for person_id in suspects)
+
+
+def _holds_too_much(session: Session, person_id: int) -> bool:
+    try:
+        within = people.reach(people.principal(session, person_id))
+    except NotAllowed:
+        return True
+    return claims.holds_beyond(session, person_id, within)
 
 
 def release_these(database: Database, held: Collection[Held]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from review_queue.items import Decision
-from storage import decisions, doubt
+from storage import decisions, doubt, people
 from storage.engine import Database
 from workbench.actions.again import again
 
@@ -15,6 +15,7 @@ def resolve(database: Database, *, person_id: int, item_id: int, key: str) -> De
     A decision is found by reading alone. That there is none takes a database that takes writes: see ``storage.doubt``.
     """
     with database.reading() as session:
+        people.principal(session, person_id)
         known = decisions.by_key(session, key)
     if known is not None:
         return _own(known[0], person_id)

@@ -212,6 +212,7 @@ def undo(database: Database, *, person_id: int, workflow: Workflow, decision_id:
 def undoable(database: Database, *, person_id: int, workflow: Workflow) -> Decision | None:
     """This person's last decision, while it can still be undone."""
     with database.reading() as session:
+        people.principal(session, person_id)
         since = database_now(session) - timedelta(seconds=workflow.policy.undo_seconds)
         return decisions.undoable(session, person_id, workflow.id, since=since)
 

@@ -63,13 +63,13 @@ def delete_view(database: Database, *, person_id: int, view_id: int) -> None:
     """Forget a view of one's own; one that is gone already stays so.
 
     Raises:
-        ViewRefused: it is somebody else's.
+        ViewRefused: it is somebody else's, which they share.
     """
     with database.writing() as session:
         people.principal(session, person_id)
         view = saved_views.get(session, view_id)
-        if view is None:
-            return
+        if view is None or (view.owner_id != person_id and not view.is_shared):
+            return  # what one cannot see is answered like what is not there
         if view.owner_id != person_id:
             raise ViewRefused(f"{view.name} is {view.owner}'s view, and only they can delete it.")
         saved_views.drop(session, view_id)

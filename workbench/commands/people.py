@@ -66,7 +66,7 @@ def revoke(person: PersonId, role: RoleName, workflow: InWorkflow = None, segmen
 
 
 def disable(person: PersonId) -> None:
-    """Shut a person's account: what they hold goes back into the queue, and their next step is refused."""
+    """Shut a person's account: sessions end, what they hold goes back, and their next step is refused."""
     with refusals():
         database = open_ready()
         granting.set_disabled(database, person_id=operator(database), whom=person, disabled=True)
@@ -107,6 +107,14 @@ def _path(segment: str | None) -> str | None:
 
 def _where(workflow: str | None, segment: str | None) -> str:
     return (workflow or "every workflow") + (f", {segment}" if segment else "")
+
+
+def sign_out(person: PersonId) -> None:
+    """Sign a person out everywhere."""
+    with refusals():
+        database = open_ready()
+        ended = granting.sign_out_everywhere(database, person_id=operator(database), whom=person)
+        typer.echo(f"Person {person} is signed out everywhere; {ended} sessions ended.")
 
 
 def _row(person: Person, keys: dict[int, str]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import typer
 
 from storage import audit, durability, schema
 from storage.engine import Database, describe, open_database
+from workbench import production
 from workbench.actions.drilling import DRILLED
 from workbench.commands.console import WRONG_USE, open_ready, refusals, require_whole
 from workbench.settings import settings
@@ -26,6 +27,7 @@ def serve(
         database = open_ready()
         durability.require_durable(database)
         require_whole(database)
+        production.require_sound(chosen, database)
         read_sources(chosen.sources)
         database.engine.dispose()
         from workbench import server  # brings Streamlit along
@@ -53,6 +55,7 @@ def check_config() -> None:
         typer.echo(_last_drill(database))
         for warning in (*chosen.warnings(), *durability.weaknesses(database)):
             typer.echo(f"Warning: {warning}", err=True)
+        production.require_sound(chosen, database)
         typer.echo("The settings are in order.")
 
 

@@ -54,7 +54,7 @@ def hourly_rate(known: Reviews) -> float | None:
     """What an hour of a reviewer costs, typed here and kept in the link; None until then."""
     currency = known.workflow.policy.currency or "money"
     rate = st.number_input(
-        f"What an hour of a reviewer costs ({visible(currency)})",
+        f"What an hour of a reviewer costs ({plain(currency)})",
         min_value=0.0,
         value=None,
         step=5.0,

@@ -252,8 +252,8 @@ def _account(look: Look) -> None:
 def _said_of(person: Person) -> None:
     """Benign explanations first, then what was noticed."""
     benign, noticed = person.account[: len(BENIGN)], person.account[len(BENIGN) :]
-    st.markdown("What may well be behind it:\n" + "\n".join(f"- {sentence}" for sentence in benign))
-    st.markdown("What was noticed:\n" + "\n".join(f"- {sentence}" for sentence in noticed))
+    st.markdown("What may well be behind it:\n" + "\n".join(f"- {plain(sentence)}" for sentence in benign))
+    st.markdown("What was noticed:\n" + "\n".join(f"- {plain(sentence)}" for sentence in noticed))
 
 
 def _signals(person: Person) -> None:
