@@ -86,6 +86,12 @@ def place_items(
     return written
 
 
+def content_hashes(session: Session, workflow_id: int) -> dict[int, str]:
+    """What each open item shows as fact, by its id: another hash, and it reads differently."""
+    shown = select(items.c.id, items.c.content_hash).where(items.c.workflow_id == workflow_id, OPEN)
+    return {row.id: row.content_hash for row in session.execute(shown)}
+
+
 def placed_as(session: Session, workflow: Workflow, showing: Showing, *, now: datetime) -> pd.DataFrame:
     """Where every open item would stand with this policy and these of the AI's values; nothing is written.
 

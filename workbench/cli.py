@@ -12,6 +12,7 @@ from workbench.commands import (
     demo,
     digest,
     exporting,
+    governing,
     importing,
     people,
     pulling,
@@ -52,6 +53,11 @@ workflow.command("add")(importing.workflow_add)
 workflow.command("list")(importing.workflow_list)
 workflow.command("show")(importing.workflow_show)
 workflow.command("check")(importing.workflow_check)
+workflow.command("open")(governing.open_workflow)
+workflow.command("hand-over")(governing.hand_over)
+workflow.command("pause")(governing.pause)
+workflow.command("roll-back")(governing.roll_back)
+workflow.command("resume")(governing.resume)
 app.add_typer(workflow, name="workflow")
 
 who = typer.Typer(help="People and their roles.", no_args_is_help=True)

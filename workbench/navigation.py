@@ -43,6 +43,7 @@ SCREENS = (
     Screen("Analytics", "Adoption", "adoption.py", ":material/filter_alt:", Task.SEE_ANALYTICS),
     Screen("Analytics", "Impact", "impact.py", ":material/compare_arrows:", Task.SEE_ANALYTICS),
     Screen("Analytics", "Alerts", "alerts.py", ":material/notification_important:", Task.SEE_ANALYTICS),
+    Screen("Govern", "Workflows", "workflows.py", ":material/account_balance:", Task.SEE_QUEUE),
     Screen("Data", "Data", "data.py", ":material/database:", Task.IMPORT),
     Screen("Data", "Sources", "sources.py", ":material/hub:", Task.SEE_QUEUE),
     Screen("Data", "Deliveries", "deliveries.py", ":material/outbox:", Task.DELIVER),

@@ -67,7 +67,7 @@ def test_every_command_of_the_contract_is_there() -> None:
     assert commands == {"serve", "worker", "demo", "import", "export", "pull", "report", "digest", "check-config"}
     assert groups == {
         "db": {"upgrade", "current", "backup", "restore"},
-        "workflow": {"add", "list", "show", "check"},
+        "workflow": {"add", "list", "show", "check", "open", "hand-over", "pause", "roll-back", "resume"},
         "people": {"list", "grant", "revoke"},
         "token": {"create", "list", "revoke"},
         "webhook": {

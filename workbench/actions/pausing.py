@@ -78,7 +78,7 @@ def preview_showing(
 def choose_showing(
     database: Database, *, person_id: int, workflow_key: str, values: AiValues, version: str | None = None, note: str
 ) -> int:
-    """Let the workflow show these of the AI's values from now on; how many open items changed.
+    """Let the workflow show these of the AI's values from now on; how many open items read differently.
 
     Raises:
         WorkflowInvalid: there is no such workflow.
@@ -96,7 +96,10 @@ def choose_showing(
             raise ShowingRefused(f"{workflow.title} is so already. Nothing was changed.")
         text = note_of(note)
         showing_id = showings.add(session, workflow.id, values, version_id=version_id, note=text, person_id=person_id)
-        changed = placing.place_items(session, workflow, now=database_now(session), forecasts_changed=True)
+        shown = placing.content_hashes(session, workflow.id)
+        placing.place_items(session, workflow, now=database_now(session), forecasts_changed=True)
+        now_shown = placing.content_hashes(session, workflow.id)
+        changed = sum(now_shown[item_id] != was for item_id, was in shown.items())
         details = {"showing": showing_id, "values": values, "model_version": version_id, "items": changed}
         audit.record(session, _ACTIONS[values], actor_id=person_id, workflow_id=workflow.id, details=details)
         return changed

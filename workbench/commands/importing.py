@@ -21,6 +21,7 @@ from storage.bulk import Progress as Report
 from storage.workflows import Workflow
 from workbench.actions import governing, importing, readying
 from workbench.actions.importing import ImportSummary
+from workbench.actions.readying import Readiness
 from workbench.commands.console import REFUSED, SET_ASIDE, WRONG_USE, open_ready, operator, print_json, refusals
 from workbench.foreign.facts import Choices
 from workbench.foreign.limits import MOST_BYTES
@@ -83,17 +84,31 @@ def workflow_check(key: Key, as_json: AsJson = False) -> None:
         found = readying.check_workflow(database, person_id=operator(database), key=key)
         if as_json:
             checks = [
-                {"name": each.name, "ok": each.ok, "required": each.is_required, "sentence": each.sentence}
+                {
+                    "name": each.name,
+                    "ok": each.ok,
+                    "required": each.is_required,
+                    "sentence": each.sentence,
+                    "criterion": each.criterion,
+                    "asked": each.asked,
+                    "state": each.state,
+                }
                 for each in found.checks
             ]
-            print_json({"workflow": key, "ready": found.is_ready, "checks": checks})
+            print_json({"workflow": key, "ready": found.is_ready, "open": found.is_open, "checks": checks})
         else:
             for check in found.checks:
                 mark = "ok      " if check.ok else "missing " if check.is_required else "advice  "
                 typer.echo(f"{mark} {check.name}: {check.sentence}")
-            typer.echo("Ready for review." if found.is_ready else "Not ready for review yet.")
+            typer.echo(_verdict(key, found))
         if not found.is_ready:
             raise typer.Exit(REFUSED)
+
+
+def _verdict(key: str, found: Readiness) -> str:
+    if found.waits_for_opening:
+        return f"Ready for review. `workbench workflow open {key}` opens it."
+    return "Ready for review." if found.is_ready else "Not ready for review yet."
 
 
 def import_file(
