@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import pandas as pd
-from sqlalchemy import func, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
 from storage.tables import imports, set_aside_rows
@@ -20,7 +23,7 @@ def counts(session: Session, workflow_id: int) -> pd.DataFrame:
     """
     is_outside = (set_aside_rows.c.workflow_id == workflow_id, set_aside_rows.c.code == CODE)
     columns = session.execute(select(set_aside_rows.c.column).where(*is_outside).distinct()).scalars().all()
-    found = []
+    found: list[Row[Any]] = []
     for column in sorted(columns):
         segment = func.coalesce(set_aside_rows.c.cells[column].as_string(), "").label("segment")
         found += session.execute(
@@ -38,6 +41,6 @@ def came(session: Session, workflow_id: int) -> pd.DataFrame:
     return _table(rows.all(), ["at", "rows"])
 
 
-def _table(rows: object, columns: list[str]) -> pd.DataFrame:
-    frame = pd.DataFrame(rows, columns=columns).astype({"rows": "int64"})
+def _table(rows: Sequence[Row[Any]], columns: list[str]) -> pd.DataFrame:
+    frame: pd.DataFrame = pd.DataFrame(rows, columns=columns).astype({"rows": "int64"})
     return frame.assign(at=pd.to_datetime(frame["at"], utc=True))

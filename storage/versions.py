@@ -106,7 +106,7 @@ def _open_items(session: Session, workflow_id: int) -> Counter[int]:
     counts: Counter[int] = Counter()
     shown = select(version_shown()).where(items.c.workflow_id == workflow_id).limit(1)
     for earlier, version_id, count in rows:
-        counts[session.execute(shown).scalar_one() if earlier else version_id] += count
+        counts[(session.execute(shown).scalar_one() or 0) if earlier else version_id] += count
     return counts
 
 

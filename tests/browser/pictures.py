@@ -109,6 +109,7 @@ PICTURES = (
     Picture("impact", "/impact?rate=80.0"),
     Picture("data", "/data"),
     Picture("sources", "/sources"),
+    Picture("workflows", "/workflows", "workflow owner"),
     Picture("deliveries", "/deliveries", "workflow owner", _receiver_added),
 )
 

@@ -14,7 +14,7 @@ from review_queue.showing import AiValues
 from review_queue.workflows import parse_policy
 from storage import people, workflows
 from storage.engine import Database, database_now
-from storage.tables import audit_events, handovers, openings, pulls, receivers
+from storage.tables import audit_events, handovers, items, openings, pulls, receivers
 from storage.workflows import Workflow
 from tests.builders import a_person, a_workflow, bring_in, choose, forecasts, take
 from workbench.actions import depending, governing, pausing, readying, reviewing
@@ -113,17 +113,25 @@ def test_nobody_but_the_owner_hands_over_or_changes_the_policy(database, sales, 
 
 
 def test_a_preview_of_the_policy_says_what_it_changes_and_changes_nothing(database, sales, olga):
-    bring_in(database, sales, forecasts(3, step=5.0))
+    def placed() -> list[tuple]:
+        with database.reading() as session:
+            columns = (items.c.content_hash, items.c.lane, items.c.flagged)
+            return [tuple(row) for row in session.execute(select(*columns).order_by(items.c.id))]
+
+    bring_in(database, sales, forecasts(3))
+    before = placed()
     text = as_toml(sales.policy).replace("materiality = 10.0", "materiality = 1000.0")
 
     found = governing.preview_policy(database, person_id=olga, workflow_key="sales", toml_text=text)
 
     assert [(each.setting, each.before, each.after) for each in found.changes] == [("materiality", "10", "1000")]
     assert (found.effect.open, found.effect.in_hand) == (3, 0)
-    assert 0 < found.effect.changed <= 3
     assert governing.show_workflow(database, person_id=olga, key="sales").policy_version == 1
+    assert placed() == before
     same = governing.preview_policy(database, person_id=olga, workflow_key="sales", toml_text=as_toml(sales.policy))
     assert (same.changes, same.effect) == ((), None)
+    change(database, olga, text)
+    assert found.effect.changed == sum(was != then for was, then in zip(before, placed(), strict=True)) > 0
 
 
 def test_a_text_from_an_older_version_or_of_another_workflow_is_refused(database, sales, olga):
