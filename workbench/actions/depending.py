@@ -52,8 +52,9 @@ def touches(version: str, found: list[Dependent]) -> str:
     pulled = sorted({source for each in here for source in each.pulled_from})
     where = _count(len(here), "workflow")
     parts = [f"A change of {version} touches {_count(waiting, 'open item')} in {where}."]
-    parts.append(f"What is decided on them goes to {_count(told, 'receiver')}" if told else "No receiver is told")
-    parts[-1] += f" and was exported {_count(exports, 'time')} in the last {EXPORTS_OVER.days} days."
+    goes = f"goes to {_count(told, 'receiver')}" if told else "goes to no receiver"
+    taken = f"was exported {_count(exports, 'time')}" if exports else "was not exported"
+    parts.append(f"What is decided on them {goes} and {taken} in the last {EXPORTS_OVER.days} days.")
     if pulled:
         parts.append(f"Its forecasts are pulled from {', '.join(pulled)}.")
     return " ".join(parts)

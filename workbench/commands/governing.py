@@ -82,7 +82,7 @@ def _choose(key: str, values: AiValues, version: str | None, note: str, *, dry_r
         else:
             typer.echo(effect.sentence)
             if changed is not None:
-                typer.echo(f"Done: {changed:,} open items read differently now.")
+                typer.echo(f"Done. Open items that read differently now: {changed:,}.")
 
 
 def _told(effect: Effect) -> dict[str, object]:

@@ -56,7 +56,6 @@ def registry(user: Principal, database: Database) -> None:
             "Owner": each.workflow.policy.owner or "nobody",
             "Deputy": each.workflow.policy.deputy or "nobody",
             "Purpose": each.workflow.policy.purpose or "not written down",
-            "Policy": each.workflow.policy_version,
         }
         for each in found
     ]
@@ -80,11 +79,9 @@ def about(workflow: Workflow) -> None:
         "Without the AI": policy.fallback.replace("_", " "),
     }
     table = pd.DataFrame(
-        {"": rows.keys(), "As written down": [visible(text or "not written down") for text in rows.values()]}
+        {"As written down": [plain(text or "not written down") for text in rows.values()]}, index=[*rows]
     )
-    st.dataframe(
-        table, hide_index=True, alt="What the workflow is", column_config={"": st.column_config.TextColumn(width=160)}
-    )
+    st.table(table)  # wraps what is long, where a grid would cut it off
 
 
 def _watched(workflow: Workflow) -> str:
@@ -105,20 +102,14 @@ def readiness(user: Principal, database: Database, workflow: Workflow) -> None:
     st.markdown(f"**{plain(_ready(found))}**")
     rows = [
         {
-            "About": check.criterion,
             "Asked": check.asked,
+            "About": check.criterion,
             "Result": STATES[check.state],
-            "Found, or what to do": check.sentence,
+            "Found, or what to do": plain(check.sentence),
         }
         for check in found.checks
     ]
-    st.dataframe(
-        pd.DataFrame(rows),
-        hide_index=True,
-        alt="The readiness check",
-        height="content",
-        column_config={"Found, or what to do": st.column_config.TextColumn(width="large")},
-    )
+    st.table(pd.DataFrame(rows).set_index("Asked"))
     if found.opening is not None:
         how = f"Opened by {found.opening.by} on {local_time(found.opening.at)}"
         opened = f"{how}, policy version {found.opening.policy_version}."
