@@ -41,6 +41,6 @@ def came(session: Session, workflow_id: int) -> pd.DataFrame:
     return _table(rows.all(), ["at", "rows"])
 
 
-def _table(rows: Sequence[Row[Any]], columns: list[str]) -> pd.DataFrame:
+def _table(rows: Sequence[Any], columns: list[str]) -> pd.DataFrame:
     frame: pd.DataFrame = pd.DataFrame(rows, columns=columns).astype({"rows": "int64"})
     return frame.assign(at=pd.to_datetime(frame["at"], utc=True))

@@ -30,7 +30,7 @@ def by_week(outside: pd.DataFrame, came: pd.DataFrame, *, zone: ZoneInfo) -> pd.
     known = outside.assign(week=_week(outside["at"], zone), segment=outside["segment"].replace("", NOT_FILLED))
     largest = known.groupby("segment")["rows"].sum().sort_values(ascending=False, kind="stable").index[:NAMED]
     known["segment"] = known["segment"].where(known["segment"].isin(largest), REST)
-    found: pd.DataFrame = known.groupby(["week", "segment"], as_index=False)["rows"].sum()
+    found = known.groupby(["week", "segment"])["rows"].sum().reset_index()
     all_rows = came.assign(week=_week(came["at"], zone)).groupby("week")["rows"].sum()
     found["came"] = found["week"].map(all_rows).astype("int64")
     found["share"] = found["rows"] / found["came"]

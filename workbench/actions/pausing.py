@@ -6,6 +6,7 @@ hand. Forecasts go on coming in, and none is edited.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
@@ -143,13 +144,13 @@ def effect_of(session: Session, before: Workflow, after: Workflow, showing: Show
     stood_in = 0
     if after.policy.fallback is Fallback.NAIVE:
         stood_in = int((replaced["naive"].notna() | effects.has_seasonal_naive(session, replaced)).sum())
-    counts = changed.groupby(["lane_then", "state"], sort=True).size()
+    counts = Counter(zip(changed["lane_then"].tolist(), changed["state"].tolist(), strict=True))
     return Effect(
         open=len(both),
         changed=len(changed),
         by_lane_and_state=tuple(
-            (Lane(lane).title, State(state).value.replace("_", " "), int(count))
-            for (lane, state), count in counts.items()
+            (Lane(lane).title, State(state).value.replace("_", " "), count)
+            for (lane, state), count in sorted(counts.items())
         ),
         hidden=len(replaced),
         stood_in=stood_in,
