@@ -226,6 +226,18 @@ class NotReady(ReviewError):
         self.workflow, self.missing = workflow, missing
 
 
+class ShowingRefused(ReviewError):
+    """A choice of which of the AI's values are shown that cannot be made; the message says why."""
+
+    code = "SHOWING_REFUSED"
+
+
+class HandoverRefused(ReviewError):
+    """A change of a workflow's owner or deputy that cannot be made; the message says why."""
+
+    code = "HANDOVER_REFUSED"
+
+
 class DatabaseBusy(ReviewError):
     """Somebody else was in the way each time that it was tried."""
 

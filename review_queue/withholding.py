@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from review_queue.feeds import Fallback
 from review_queue.items import OPEN_STATES, Band, Divergence, Item, Stage, Standing
+from review_queue.showing import EVERYTHING, AiValues, Showing
 from review_queue.workflows import Policy
 
 WHY_NAME_FIRST = ("your number first", "then the AI's is shown")
@@ -28,20 +29,36 @@ class Withheld(StrEnum):
     TOO_OLD = "too_old"
     FEED_OUT = "feed_out"  #: its feed is late or failing
     LAST_VERSION = "last_version"  #: so is it here, and the value that came last is shown, as the policy says
+    PAUSED = "paused"  #: the owner paused the AI's values
+    ROLLED_BACK = "rolled_back"  #: shown is the value of the earlier model version that the owner went back to
+    OTHER_VERSION = "other_version"  #: so is it here, and that version never forecast this item
 
 
 #: The value is there and not shown.
-HIDDEN = (Withheld.TOO_WIDE, Withheld.TOO_OLD, Withheld.FEED_OUT)
+HIDDEN = (Withheld.TOO_WIDE, Withheld.TOO_OLD, Withheld.FEED_OUT, Withheld.PAUSED, Withheld.OTHER_VERSION)
+#: A value is shown, and it is not the one of today.
+NOT_OF_TODAY = (Withheld.LAST_VERSION, Withheld.ROLLED_BACK)
+#: Where the fallback takes the place of the AI's value.
+_REPLACED = (Withheld.FEED_OUT, Withheld.ABSENT, Withheld.PAUSED, Withheld.OTHER_VERSION)
 
 
-def withheld(facts: pd.DataFrame, policy: Policy, *, now: datetime, feed_is_out: bool = False) -> NDArray[np.object_]:
+def withheld(
+    facts: pd.DataFrame,
+    policy: Policy,
+    *,
+    now: datetime,
+    feed_is_out: bool = False,
+    showing: Showing = EVERYTHING,
+) -> NDArray[np.object_]:
     """Why each item's AI value is withheld: the text of a ``Withheld``, None where it is shown and of today.
 
     Args:
         facts: one row an item: ``ai``, ``ai_low``, ``ai_high`` (in the unit, NaN where unknown), ``ai_made_at`` (UTC).
+            Where rolled back also ``ai_version``, and ``ai_is_newest``: whether no newer AI forecast came.
         policy: for ``withhold_width`` (a share of the value) and ``withhold_after_days``.
         now: UTC.
         feed_is_out: whether the feed is late or failing; then ``fallback`` of the policy counts.
+        showing: which values the owner lets people see.
     """
     ai = facts["ai"].astype("float64")
     found = np.full(len(facts), None, dtype=object)
@@ -54,6 +71,12 @@ def withheld(facts: pd.DataFrame, policy: Policy, *, now: datetime, feed_is_out:
     if policy.withhold_width is not None:
         width = facts["ai_high"].astype("float64") - facts["ai_low"].astype("float64")
         found[(width > policy.withhold_width * ai.abs()).to_numpy()] = Withheld.TOO_WIDE.value
+    if showing.only is not None:
+        is_shown = pd.isna(found) | (found == Withheld.LAST_VERSION.value)
+        found[is_shown & ~facts["ai_is_newest"].to_numpy(dtype=bool)] = Withheld.ROLLED_BACK.value
+        found[(facts["ai_version"] != showing.only).to_numpy(dtype=bool)] = Withheld.OTHER_VERSION.value
+    if showing.values is AiValues.PAUSED:
+        found[:] = Withheld.PAUSED.value
     found[ai.isna().to_numpy()] = Withheld.ABSENT.value
     return found
 
@@ -74,13 +97,19 @@ def because(item: Item, policy: Policy, *, now: datetime) -> str:
         return "The AI's value is not shown: its feed is late or failing." + _instead(item, policy)
     if item.withheld == Withheld.LAST_VERSION:
         return "The AI's feed is late or failing: this is the last value that came."
+    if item.withheld == Withheld.PAUSED:
+        return "The AI's value is not shown: the workflow's owner paused it." + _instead(item, policy)
+    if item.withheld == Withheld.ROLLED_BACK:
+        return "The AI's values are rolled back: this is the value of an earlier model version."
+    if item.withheld == Withheld.OTHER_VERSION:
+        why = "the workflow is rolled back to an earlier model version, which never forecast this item."
+        return f"The AI's value is not shown: {why}" + _instead(item, policy)
     return "No AI forecast came for this item." + _instead(item, policy) if item.withheld == Withheld.ABSENT else ""
 
 
 def stands_in(item: Item, policy: Policy) -> bool:
     """Whether the naive forecast takes the place of the AI's value on this item."""
-    is_out = item.withheld in (Withheld.FEED_OUT, Withheld.ABSENT)
-    return is_out and policy.fallback is Fallback.NAIVE and item.stage is not Stage.SECOND
+    return item.withheld in _REPLACED and policy.fallback is Fallback.NAIVE and item.stage is not Stage.SECOND
 
 
 def _instead(item: Item, policy: Policy) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import tomllib
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from review_queue.alerting import AlertRule
+from review_queue.alerting import AlertRule, Watched
 from review_queue.confidence import ASSUMED_MISS, LARGEST_SHARE, Overlap
 from review_queue.errors import WorkflowInvalid
 from review_queue.escalation import Step, check_ladder
@@ -17,6 +18,13 @@ from review_queue.feeds import Fallback
 from review_queue.masking import FieldClass, Tightened, Treatment
 from review_queue.roles import Role
 from review_queue.small_groups import SMALLEST
+
+
+class ReadinessLevel(StrEnum):
+    """How much of the readiness check must pass before review opens."""
+
+    OWNED = "owned"  #: that somebody owns the workflow; the rest is advice
+    STRICT = "strict"  #: all of it, and the owner opens the workflow
 
 
 class CalendarPolicy(BaseModel):
@@ -100,6 +108,10 @@ class Policy(BaseModel):
     segments: tuple[str, ...] = ()  #: levels, outermost first
     owner: str | None = None
     deputy: str | None = None
+    reversibility: str = ""  #: how a wrong decision is undone, or that it cannot be
+    baseline: str = ""  #: what the AI and the review of it are measured against
+    monitoring: Watched | None = None  #: the measure, one of ``alerts``, that says whether the AI still works here
+    readiness: ReadinessLevel = ReadinessLevel.OWNED
     tolerance: Annotated[float, Field(ge=0, lt=1)] = 0.01  #: share of the AI's value
     materiality: Annotated[float, Field(gt=0)] | None = None  #: in the unit; None: a share of the parent's AI total
     materiality_share: Annotated[float, Field(gt=0, lt=1)] = 0.005  #: of the parent segment's AI total
@@ -107,6 +119,7 @@ class Policy(BaseModel):
     sla_hours: Annotated[float, Field(gt=0)] = 16  #: business hours
     lead_hours: Annotated[float, Field(gt=0)] = 40  #: business hours before a deadline in which it presses
     review_minutes: Annotated[float, Field(gt=0)] = 15  #: expected, for one item
+    reviewer_hours: Annotated[float, Field(gt=0, le=24)] | None = None  #: a working day, that one reviewer has for it
     audit_share: Annotated[float, Field(ge=0, le=1)] = 0.05  #: of Routine items judged all the same, unmarked
     claim_minutes: Annotated[int, Field(ge=1, le=120)] = 15
     wip_limit: Annotated[int, Field(ge=1, le=50)] = 3  #: items that one person may hold; a further claim gives one back
@@ -159,6 +172,8 @@ class Policy(BaseModel):
         if len({rule.measure for rule in self.alerts}) != len(self.alerts):
             raise ValueError("alerts: a measure is named twice; give it both limits at once")
         check_ladder(self.escalation)
+        if self.monitoring is not None and self.monitoring not in {rule.measure for rule in self.alerts}:
+            raise ValueError(f"monitoring names {self.monitoring}; add [[alerts]] with this measure and its limit")
         unknown = set(self.scope) - set(self.segments)
         if unknown:
             raise ValueError(f"scope names levels that segments does not: {', '.join(sorted(unknown))}")

@@ -28,9 +28,10 @@ from sqlalchemy.orm import Session
 from review_queue import second_review
 from review_queue.items import Act, Band, Lane, Outcome, SourceKind, Stage, State
 from review_queue.roles import REVIEW_LEVEL, Principal, Task
-from review_queue.withholding import HIDDEN, WHY_NAME_FIRST
+from review_queue.withholding import HIDDEN, WHY_NAME_FIRST, Withheld
 from storage import people as people_
 from storage.engine import unindexed
+from storage.showings import version_shown
 from storage.tables import (
     FOR_ANYBODY,
     IN_HAND,
@@ -313,6 +314,7 @@ def _rows(who: Principal) -> Select[Any]:
     assignees = people.alias("assignees")
     awaits = awaits_number(who)
     hidden = or_(is_blind(), awaits, items.c.withheld.in_(HIDDEN))
+    is_rolled_back = items.c.withheld == Withheld.ROLLED_BACK
     return (
         select(
             items.c.id,
@@ -321,7 +323,7 @@ def _rows(who: Principal) -> Select[Any]:
             series.c.key,
             items.c.period,
             segments.c.path,
-            case((hidden, null()), else_=_standing_value(SourceKind.AI)),
+            case((hidden, null()), (is_rolled_back, _value_of_version()), else_=_standing_value(SourceKind.AI)),
             _standing_value(SourceKind.MANUAL),
             case((hidden, null()), else_=items.c.gap),
             case((hidden, null()), else_=items.c.u),
@@ -365,11 +367,16 @@ def unless_blind(fact: ColumnElement[Any]) -> ColumnElement[Any]:
     return case((decisions.c.stage == Stage.SECOND, null()), else_=fact)
 
 
-def _standing_value(kind: SourceKind) -> ColumnElement[float | None]:
+def _value_of_version() -> ColumnElement[float | None]:
+    """The AI's value of the model version that the workflow is rolled back to."""
+    return _standing_value(SourceKind.AI, forecasts.c.model_version_id == version_shown())
+
+
+def _standing_value(kind: SourceKind, *wanted: ColumnElement[bool]) -> ColumnElement[float | None]:
     return (
         select(forecasts.c.value)
         .join(sources, sources.c.id == forecasts.c.source_id)
-        .where(forecasts.c.item_id == items.c.id, sources.c.kind == kind)
+        .where(forecasts.c.item_id == items.c.id, sources.c.kind == kind, *wanted)
         .order_by(forecasts.c.id.desc())
         .limit(1)
         .correlate(items)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from functools import cache, lru_cache
 from typing import Any
 
@@ -12,8 +13,10 @@ from sqlalchemy.orm import Session
 from review_queue.errors import ItemNotFound
 from review_queue.items import Band, Divergence, Forecast, Item, Lane, SourceKind, Stage, Standing, State
 from review_queue.roles import Grant, Principal, Task
+from review_queue.withholding import Withheld
 from storage import bulk
 from storage import people as people_
+from storage.showings import version_shown
 from storage.tables import forecasts, items, model_versions, people, policies, segments, series, sources, workflows
 from storage.tree import names
 
@@ -27,7 +30,7 @@ def get(session: Session, item_id: int, who: Principal, task: Task = Task.SEE_QU
     row = session.execute(_visible_item(who.grants, task, lock=lock), {"item_id": item_id}).one_or_none()
     if row is None:
         raise ItemNotFound(item_id)
-    return _item(row, _standing_forecasts(session, item_id))
+    return _shown(session, _item(row, _standing_forecasts(session, item_id)))
 
 
 def following(
@@ -41,7 +44,7 @@ def following(
     newest = select(func.max(forecasts.c.id)).where(forecasts.c.item_id.in_(list(standing)))
     for row in session.execute(_standing(newest.group_by(forecasts.c.item_id, forecasts.c.source_id))):
         standing[row.item_id].append(_forecast(row))
-    return [_item(row, standing[row.id]) for row in rows]
+    return [_shown(session, _item(row, standing[row.id])) for row in rows]
 
 
 def of_series(session: Session, series_id: int, period: str) -> int | None:
@@ -126,6 +129,23 @@ def _standing(newest: Select[Any]) -> Select[Any]:
 
 def _standing_forecasts(session: Session, item_id: int) -> list[Forecast]:
     return [_forecast(row) for row in session.execute(_newest_forecasts(), {"item_id": item_id})]
+
+
+def _shown(session: Session, item: Item) -> Item:
+    """The item with the AI's value of the version that its workflow is rolled back to, where that is what is shown."""
+    if item.withheld != Withheld.ROLLED_BACK:
+        return item
+    earlier = (
+        select(func.max(forecasts.c.id))
+        .join(sources, sources.c.id == forecasts.c.source_id)
+        .join(items, items.c.id == forecasts.c.item_id)
+        .where(
+            forecasts.c.item_id == item.id,
+            sources.c.kind == SourceKind.AI,
+            forecasts.c.model_version_id == version_shown(),
+        )
+    )
+    return replace(item, ai=_forecast(session.execute(_standing(earlier)).one()))
 
 
 def _forecast(row: Row[Any]) -> Forecast:

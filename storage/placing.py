@@ -20,8 +20,9 @@ from sqlalchemy.orm import Session
 from review_queue.divergence import diverge
 from review_queue.items import OPEN_STATES, SourceKind, State
 from review_queue.priority import place
-from review_queue.withholding import HIDDEN, Withheld, withheld
-from storage import bulk, feeds, track_record, workflows
+from review_queue.showing import Showing
+from review_queue.withholding import HIDDEN, NOT_OF_TODAY, withheld
+from storage import bulk, feeds, showings, track_record, workflows
 from storage.fates import exact_texts
 from storage.tables import OPEN, forecasts, items, model_versions, segments, series, sources
 from storage.workflows import Workflow
@@ -76,12 +77,35 @@ def place_items(
     written = 0
     small = item_ids is not None and len(item_ids) <= bulk.CHUNK
     around: Surroundings | None = None
-    for facts, standing in _stored(session, workflow, now, item_ids):
+    showing = showings.of(session, workflow.id)
+    for facts, standing in _stored(session, workflow, now, item_ids, showing):
         if around is None:
             around = surroundings(session, workflow, now, facts if small else None)
-        placed = _placed(session, workflow, facts, standing, around, now=now)
+        placed = _placed(session, workflow, facts, standing, around, now=now, showing=showing)
         written += _write(session, facts, placed, forecasts_changed=forecasts_changed)
     return written
+
+
+def content_hashes(session: Session, workflow_id: int) -> dict[int, str]:
+    """What each open item shows as fact, by its id: another hash, and it reads differently."""
+    shown = select(items.c.id, items.c.content_hash).where(items.c.workflow_id == workflow_id, OPEN)
+    return {row.id: row.content_hash for row in session.execute(shown)}
+
+
+def placed_as(session: Session, workflow: Workflow, showing: Showing, *, now: datetime) -> pd.DataFrame:
+    """Where every open item would stand with this policy and these of the AI's values; nothing is written.
+
+    Columns ``PLACED`` and ``id, series_id, period, state, is_held, naive``, values in the unit.
+    """
+    pieces = [pd.DataFrame(columns=["id", "series_id", "period", "state", "is_held", "naive", *PLACED])]
+    around: Surroundings | None = None
+    for facts, standing in _stored(session, workflow, now, None, showing):
+        around = around or surroundings(session, workflow, now)
+        placed = _placed(session, workflow, facts, standing, around, now=now, showing=showing)
+        naive = standing[standing["kind"] == SourceKind.NAIVE].set_index("item_id")["value"]
+        known = facts[["id", "series_id", "period", "state", "is_held"]].assign(naive=facts["id"].map(naive))
+        pieces.append(pd.concat([known, placed[list(PLACED)]], axis=1))
+    return pd.concat(pieces[1:] or pieces, ignore_index=True)
 
 
 def place_due(session: Session, workflow: Workflow, around: Surroundings, *, now: datetime, limit: int) -> int:
@@ -105,8 +129,9 @@ def place_due(session: Session, workflow: Workflow, around: Surroundings, *, now
         .scalars()
         .all()
     )
-    for facts, standing in _stored(session, workflow, now, due):
-        placed = _placed(session, workflow, facts, standing, around, now=now)
+    showing = showings.of(session, workflow.id)
+    for facts, standing in _stored(session, workflow, now, due, showing):
+        placed = _placed(session, workflow, facts, standing, around, now=now, showing=showing)
         _write(session, facts, placed, forecasts_changed=False)
     return len(due)
 
@@ -125,10 +150,11 @@ def place_new(
         return pd.DataFrame(columns=list(PLACED))
     facts = _with_forecasts(new, standing)
     around = _with_new(session, workflow, surroundings(session, workflow, now, None), facts, now)
+    showing = showings.of(session, workflow.id)
     pieces = []
     for piece in bulk.chunks(facts):
         theirs = standing[standing["item_id"].between(piece["id"].iloc[0], piece["id"].iloc[-1])]
-        pieces.append(_placed(session, workflow, piece, theirs, around, now=now))
+        pieces.append(_placed(session, workflow, piece, theirs, around, now=now, showing=showing))
     return pd.concat(pieces)[list(PLACED)]
 
 
@@ -166,6 +192,7 @@ def _placed(
     around: Surroundings,
     *,
     now: datetime,
+    showing: Showing,
 ) -> pd.DataFrame:
     """``PLACED`` of ``facts``, which has the standing forecasts in ``ai, ai_low, ai_high, ai_level, manual``."""
     facts = _with_record(session, workflow, facts)
@@ -173,7 +200,8 @@ def _placed(
     facts["uncertainty"] = _rank(_relative_width(facts), around.widths)
     facts["has_ai"], facts["has_manual"] = facts["ai"].notna(), facts["manual"].notna()
     apart = diverge(facts, workflow.policy)
-    hidden = withheld(facts, workflow.policy, now=now, feed_is_out=feeds.is_out(session, workflow.id))
+    is_out = feeds.is_out(session, workflow.id)
+    hidden = withheld(facts, workflow.policy, now=now, feed_is_out=is_out, showing=showing)
     apart["flagged"] |= np.isin(hidden, HIDDEN)
     whole = pd.concat([facts, apart], axis=1)
     order = place(whole, workflow.policy, now=now, g95=around.g95)
@@ -231,14 +259,14 @@ def _content_hashes(workflow: Workflow, facts: pd.DataFrame, standing: pd.DataFr
 
 def _not_shown(why: str | None) -> tuple[str, ...]:
     """What the hash of an item holds of a value that is there and not shown, or not as one of today."""
-    return (why,) if why in (*HIDDEN, Withheld.LAST_VERSION) else ()
+    return (why,) if why in (*HIDDEN, *NOT_OF_TODAY) else ()
 
 
 # --- what is stored ------------------------------------------------------------------------------------------------
 
 
 def _stored(
-    session: Session, workflow: Workflow, now: datetime, item_ids: Collection[int] | None
+    session: Session, workflow: Workflow, now: datetime, item_ids: Collection[int] | None, showing: Showing
 ) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
     """The open items asked for, chunk by chunk in the order of their ids: their facts, and their standing forecasts."""
     wanted = None if item_ids is None else np.unique(np.fromiter(item_ids, dtype=np.int64))
@@ -253,7 +281,7 @@ def _stored(
             return
         if not facts.empty:
             last = int(facts["id"].iloc[-1])
-            standing = standing_on(session, facts["id"].to_numpy())
+            standing = standing_on(session, facts["id"].to_numpy(), showing)
             yield _with_forecasts(facts, standing), standing
 
 
@@ -273,6 +301,7 @@ def _facts(session: Session, workflow: Workflow, now: datetime, condition: Colum
             func.coalesce(is_held, False),
             items.c.content_hash,
             items.c.flagged,
+            items.c.state,
         )
         .join(series, series.c.id == items.c.series_id)
         .outerjoin(segments, segments.c.id == series.c.segment_id)
@@ -281,17 +310,18 @@ def _facts(session: Session, workflow: Workflow, now: datetime, condition: Colum
         .limit(bulk.CHUNK)
     ).all()
     columns = ["id", "series_id", "parent", "period", "horizon", "created_at", "due_at", "audit_sample"]
-    frame = pd.DataFrame(rows, columns=[*columns, "value_per_unit", "is_held", "stored_hash", "stored_flag"])
+    frame = pd.DataFrame(rows, columns=[*columns, "value_per_unit", "is_held", "stored_hash", "stored_flag", "state"])
     for name in ("created_at", "due_at"):
         frame[name] = pd.to_datetime(frame[name], utc=True)
     return frame.astype({"horizon": "float64", "value_per_unit": "float64", "is_held": "bool"})
 
 
-def standing_on(session: Session, item_ids: NDArray[np.int64]) -> pd.DataFrame:
-    """The newest forecast of each source on these items.
+def standing_on(session: Session, item_ids: NDArray[np.int64], showing: Showing) -> pd.DataFrame:
+    """The forecast of each source that stands on these items: the newest, or the AI's newest of the version shown.
 
-    Columns ``item_id, key, kind, value, low, high, level, model_version``, values in the unit, and ``made_at``, which
-    is when it came where it does not say.
+    Where that version has none, the newest stands and is not shown. Columns ``item_id, key, kind, value, low, high,
+    level, model_version``, values in the unit, ``made_at``, which is when it came where it does not say, and
+    ``is_newest``.
     """
     rows = session.execute(
         select(
@@ -312,7 +342,16 @@ def standing_on(session: Session, item_ids: NDArray[np.int64]) -> pd.DataFrame:
     ).all()
     frame = pd.DataFrame(rows, columns=["item_id", "key", "kind", *_SHOWN, "made_at"])
     numbers = dict.fromkeys(("value", "low", "high", "level"), "float64")
-    return frame.drop_duplicates(["item_id", "key"], keep="last").astype(numbers)
+    frame["is_newest"] = ~frame.duplicated(["item_id", "key"], keep="last")
+    if showing.only is None:
+        return frame[frame["is_newest"]].astype(numbers)
+    is_meant = (frame["kind"] != SourceKind.AI) | (frame["model_version"] == showing.only)
+    first_choice = frame[is_meant].drop_duplicates(["item_id", "key"], keep="last")
+    rest = frame[
+        frame["is_newest"] & ~frame["item_id"].isin(first_choice.loc[first_choice["kind"] == SourceKind.AI, "item_id"])
+    ]
+    chosen = pd.concat([first_choice, rest]).drop_duplicates(["item_id", "key"])
+    return chosen.sort_index().astype(numbers)
 
 
 def _with_forecasts(facts: pd.DataFrame, standing: pd.DataFrame) -> pd.DataFrame:
@@ -323,6 +362,10 @@ def _with_forecasts(facts: pd.DataFrame, standing: pd.DataFrame) -> pd.DataFrame
         found[name] = facts["id"].map(ai[column]).astype("float64")
     made_at = dict(zip(ai.index.tolist(), ai["made_at"].tolist(), strict=True))
     found["ai_made_at"] = pd.to_datetime(facts["id"].map(made_at), utc=True)
+    found["ai_version"] = facts["id"].map(ai["model_version"]).astype("object")
+    found["ai_is_newest"] = (
+        True if "is_newest" not in ai else facts["id"].map(ai["is_newest"]).fillna(True).astype("bool")
+    )
     found["manual"] = facts["id"].map(manual.set_index("item_id")["value"]).astype("float64")
     return found
 

@@ -13,7 +13,9 @@ from review_queue.items import FINAL_OUTCOMES, OPEN_STATES, SourceKind, Stage, S
 from review_queue.periods import before, parse_period
 from review_queue.reconciling import planned
 from review_queue.roles import Principal, Task
-from review_queue.withholding import HIDDEN
+from review_queue.showing import Showing
+from review_queue.withholding import HIDDEN, Withheld
+from storage import showings
 from storage.listing import awaits_number
 from storage.people import scope
 from storage.tables import (
@@ -23,6 +25,7 @@ from storage.tables import (
     decisions,
     forecasts,
     items,
+    model_versions,
     people,
     segments,
     series,
@@ -88,13 +91,20 @@ def leaves(session: Session, who: Principal, workflow: Workflow, period: str, *,
 
 def _numbers(session: Session, who: Principal, workflow: Workflow, period: str, *, as_of: datetime) -> pd.DataFrame:
     rows = _items(session, who, workflow, period)
-    values = _values(session, workflow, period, as_of=as_of)
+    values = _shown(_values(session, workflow, period, as_of=as_of), rows, showings.of(session, workflow.id))
     for kind in (SourceKind.AI, SourceKind.MANUAL):
         of_kind = values[values["kind"] == kind].drop_duplicates("item", keep="last").set_index("item")["value"]
         rows[kind.value] = rows["item"].map(of_kind)
     rows["ai"] = rows["ai"].mask(rows["withheld"].isin(list(HIDDEN)))  # part of no total, and of no plan
     standing = _standing(session, workflow, period, as_of=as_of)
     return rows.merge(standing, how="left", on="item").astype(dict.fromkeys(set(_NUMBERS) - {"last"}, "float64"))
+
+
+def _shown(values: pd.DataFrame, rows: pd.DataFrame, showing: Showing) -> pd.DataFrame:
+    """Without the AI's values of other versions, on the items that show the one that the workflow is rolled back to."""
+    earlier = rows.loc[rows["withheld"] == Withheld.ROLLED_BACK.value, "item"]
+    is_other = (values["kind"] == SourceKind.AI) & (values["version"] != showing.only)
+    return values[~(is_other & values["item"].isin(earlier))]
 
 
 def _items(session: Session, who: Principal, workflow: Workflow, period: str) -> pd.DataFrame:
@@ -134,9 +144,10 @@ def _items(session: Session, who: Principal, workflow: Workflow, period: str) ->
 
 def _values(session: Session, workflow: Workflow, period: str, *, as_of: datetime) -> pd.DataFrame:
     rows = session.execute(
-        select(forecasts.c.item_id, sources.c.kind, forecasts.c.value)
+        select(forecasts.c.item_id, sources.c.kind, forecasts.c.value, model_versions.c.name)
         .join(items, items.c.id == forecasts.c.item_id)
         .join(sources, sources.c.id == forecasts.c.source_id)
+        .outerjoin(model_versions, model_versions.c.id == forecasts.c.model_version_id)
         .where(
             items.c.workflow_id == workflow.id,
             items.c.period == period,
@@ -145,7 +156,7 @@ def _values(session: Session, workflow: Workflow, period: str, *, as_of: datetim
         )
         .order_by(forecasts.c.id)
     ).all()
-    return pd.DataFrame(rows, columns=["item", "kind", "value"]).astype({"value": "float64"})
+    return pd.DataFrame(rows, columns=["item", "kind", "value", "version"]).astype({"value": "float64"})
 
 
 def _standing(session: Session, workflow: Workflow, period: str, *, as_of: datetime) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from review_queue.items import Lane
 from review_queue.roles import Principal, Task
-from review_queue.withholding import Withheld
+from review_queue.withholding import HIDDEN
 from storage import people
 from storage.listing import awaits_number, is_blind
 from storage.tables import OPEN, SERVING_ORDER, items, segments, series, statements
@@ -29,7 +29,7 @@ def open_items(session: Session, who: Principal, workflow_id: int, attribute: st
         statements.c.attribute == attribute,
         statements.c.period_start == items.c.period_start,
     )
-    withheld = items.c.withheld.in_((Withheld.TOO_WIDE, Withheld.TOO_OLD))
+    withheld = items.c.withheld.in_(HIDDEN)
     rows = session.execute(
         select(
             items.c.id,

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from review_queue.items import FINAL_OUTCOMES, SourceKind, Stage, State
 from review_queue.staleness import Move, Stale, moved
-from storage import audit, bulk, placing
+from storage import audit, bulk, placing, showings
 from storage.tables import audit_events, decisions, items, series
 from storage.workflows import Workflow
 
@@ -29,7 +29,8 @@ def bring_back(session: Session, workflow: Workflow, item_ids: Collection[int], 
     overridden = _overridden(session, np.unique(np.fromiter(item_ids, dtype=np.int64)))
     if overridden.empty:
         return []
-    standing = placing.standing_on(session, overridden["item"].to_numpy(dtype=np.int64))
+    ids, showing = overridden["item"].to_numpy(dtype=np.int64), showings.of(session, workflow.id)
+    standing = placing.standing_on(session, ids, showing)
     moves: dict[int, list[Move]] = {}
     for kind in (SourceKind.AI, SourceKind.MANUAL):
         values = standing[standing["kind"] == kind].drop_duplicates("item_id", keep="last").set_index("item_id")

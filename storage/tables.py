@@ -50,6 +50,7 @@ from review_queue.items import (
     State,
 )
 from review_queue.roles import Role
+from review_queue.showing import AiValues
 from storage.engine import UtcDateTime
 
 metadata = MetaData(
@@ -224,6 +225,32 @@ policies = Table(  # a workflow's policy; the newest version is in force
     UniqueConstraint("workflow_id", "version"),
 )
 
+handovers = Table(  # who owned a workflow and stood in before and since, whichever way it changed
+    "handovers",
+    metadata,
+    _id(),
+    _ref("workflow_id", "workflows", index=True),
+    Column("policy_version", Integer, nullable=False),  # from which on
+    Column("owner_before", String(400)),
+    Column("owner", String(400)),
+    Column("deputy_before", String(400)),
+    Column("deputy", String(400)),
+    Column("note", Text, nullable=False),  # empty where the policy's text changed it
+    _ref("handed_by", "people"),
+    _at("handed_at"),
+)
+
+openings = Table(  # a workflow whose policy asks for all of the readiness check passed it then, and was opened
+    "openings",
+    metadata,
+    _id(),
+    _ref("workflow_id", "workflows", index=True),
+    Column("policy_version", Integer, nullable=False),
+    Column("found", Json, nullable=False),  # check -> whether it passed
+    _ref("opened_by", "people"),
+    _at("opened_at"),
+)
+
 segments = Table(
     "segments",
     metadata,
@@ -284,6 +311,21 @@ model_versions = Table(
     _at("first_seen_at"),
     UniqueConstraint("workflow_id", "name"),
 )
+
+showings = Table(  # which of the AI's values are shown; the newest row of a workflow is in force
+    "showings",
+    metadata,
+    _id(),
+    _ref("workflow_id", "workflows"),
+    Column("shown", String(20), nullable=False),
+    _ref("model_version_id", "model_versions", nullable=True),  # rolled back to
+    Column("note", Text, nullable=False),
+    _ref("chosen_by", "people"),
+    _at("chosen_at"),
+    _one_of("shown", AiValues),
+    CheckConstraint("(shown = 'rolled_back') = (model_version_id IS NOT NULL)", name="version"),
+)
+Index("ix_showings_workflow", showings.c.workflow_id, showings.c.id)
 
 items = Table(
     "items",

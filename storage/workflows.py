@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, and_, false, func, insert, or_, select, true, update
+from sqlalchemy import Row, Select, and_, exists, false, func, insert, or_, select, true, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from review_queue.errors import ReviewError, WorkflowInvalid
 from review_queue.roles import Principal
-from review_queue.workflows import Policy, policy_of
+from review_queue.workflows import Policy, ReadinessLevel, policy_of
 from storage.engine import database_time
-from storage.tables import policies, workflows
+from storage.tables import openings, people, policies, workflows
 
 #: What PostgreSQL answers when ``lock_timeout`` has passed.
 LOCK_NOT_AVAILABLE = "55P03"
@@ -36,6 +37,40 @@ class Workflow:
     policy: Policy
     policy_version: int
     is_simulated: bool
+    is_opened: bool = False  #: by its owner, after all of the readiness check had passed
+
+    def missing_for_review(self) -> tuple[str, ...]:
+        """What is still asked for before anybody reviews here; empty when review is open."""
+        missing = self.policy.missing_for_review()
+        if missing or self.is_opened or self.policy.readiness is not ReadinessLevel.STRICT:
+            return missing
+        return ("its owner opens it once the whole readiness check has passed",)
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyVersion:
+    """One version of a workflow's policy, as it was put in force."""
+
+    version: int
+    policy: Policy
+    author: str | None  #: untrusted text
+    at: datetime  #: UTC
+
+
+def versions(session: Session, workflow_id: int) -> list[PolicyVersion]:
+    """Every version of the policy, the newest first."""
+    rows = session.execute(
+        select(policies.c.version, policies.c.body, people.c.name, policies.c.created_at)
+        .outerjoin(people, people.c.id == policies.c.author_id)
+        .where(policies.c.workflow_id == workflow_id)
+        .order_by(policies.c.version.desc())
+    )
+    return [PolicyVersion(row.version, policy_of(row.body), row.name, row.created_at) for row in rows]
+
+
+def with_policy(workflow: Workflow, policy: Policy) -> Workflow:
+    """The workflow as it would be with this policy; nothing is stored."""
+    return replace(workflow, title=policy.title, unit=policy.unit, policy=policy)
 
 
 def add(session: Session, policy: Policy, *, author_id: int, is_simulated: bool = False) -> Workflow:
@@ -142,13 +177,16 @@ def _retitle(session: Session, workflow_id: int, policy: Policy) -> None:
 
 def _in_force() -> Select[Any]:
     mine = policies.alias("mine")
+    opened = exists().where(openings.c.workflow_id == workflows.c.id)
     newest = select(func.max(mine.c.version)).where(mine.c.workflow_id == workflows.c.id).scalar_subquery()
     return (
-        select(workflows, policies.c.version, policies.c.body)
+        select(workflows, policies.c.version, policies.c.body, opened.label("is_opened"))
         .select_from(workflows)
         .join(policies, and_(policies.c.workflow_id == workflows.c.id, policies.c.version == newest))
     )
 
 
 def _workflow(row: Row[Any]) -> Workflow:
-    return Workflow(row.id, row.key, row.title, row.unit, policy_of(row.body), row.version, row.is_simulated)
+    return Workflow(
+        row.id, row.key, row.title, row.unit, policy_of(row.body), row.version, row.is_simulated, row.is_opened
+    )

@@ -14,6 +14,7 @@ from workbench.commands import (
     digest,
     escalating,
     exporting,
+    governing,
     importing,
     people,
     pulling,
@@ -60,6 +61,11 @@ workflow.command("show")(importing.workflow_show)
 workflow.command("check")(importing.workflow_check)
 workflow.command("ladder")(escalating.ladder)
 workflow.command("test-override")(escalating.try_override)
+workflow.command("open")(governing.open_workflow)
+workflow.command("hand-over")(governing.hand_over)
+workflow.command("pause")(governing.pause)
+workflow.command("roll-back")(governing.roll_back)
+workflow.command("resume")(governing.resume)
 app.add_typer(workflow, name="workflow")
 
 record = typer.Typer(help="The audit record: verify it, take it out, its checkpoints.", no_args_is_help=True)

@@ -45,13 +45,14 @@ SCREENS = (
     Screen("Analytics", "Adoption", "adoption.py", ":material/filter_alt:", Task.SEE_ANALYTICS),
     Screen("Analytics", "Impact", "impact.py", ":material/compare_arrows:", Task.SEE_ANALYTICS),
     Screen("Analytics", "Alerts", "alerts.py", ":material/notification_important:", Task.SEE_ANALYTICS),
-    Screen("Analytics", "Incidents", "incidents.py", ":material/emergency_home:", Task.SEE_QUEUE),
-    Screen("Analytics", "Escalation", "escalation.py", ":material/stairs_2:", Task.SEE_QUEUE),
     Screen("Data", "Data", "data.py", ":material/database:", Task.IMPORT),
     Screen("Data", "Sources", "sources.py", ":material/hub:", Task.SEE_QUEUE),
     Screen("Data", "Deliveries", "deliveries.py", ":material/outbox:", Task.DELIVER),
-    Screen("Data", "Audit", "audit.py", ":material/policy:", Task.AUDIT),
-    Screen("Administration", "People", "people.py", ":material/group:", Task.GRANT),
+    Screen("Govern", "Workflows", "workflows.py", ":material/account_balance:", Task.SEE_QUEUE),
+    Screen("Govern", "Escalation", "escalation.py", ":material/stairs_2:", Task.SEE_QUEUE),
+    Screen("Govern", "Incidents", "incidents.py", ":material/emergency_home:", Task.SEE_QUEUE),
+    Screen("Govern", "Audit", "audit.py", ":material/policy:", Task.AUDIT),
+    Screen("Govern", "People", "people.py", ":material/group:", Task.GRANT),
 )
 
 

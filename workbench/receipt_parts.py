@@ -32,6 +32,9 @@ NOT_OF_TODAY = {
     "too_old": "not shown: it was too old",
     "feed_out": "not shown: its feed was late or failing",
     "last_version": "the last that had come; its feed was late or failing",
+    "paused": "not shown: the workflow's owner had paused it",
+    "rolled_back": "of an earlier model version; the workflow was rolled back to it",
+    "other_version": "not shown: the workflow was rolled back to an earlier model version",
 }
 PANELS = {
     "model": "What the AI says",

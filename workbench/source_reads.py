@@ -12,7 +12,18 @@ from review_queue.confidence import Agreement
 from review_queue.items import Item, SourceKind
 from review_queue.measures.source_records import half_life
 from review_queue.roles import Principal, Task
-from storage import crosswalk, exclusions, lessons, one_item, people, placing, spoken_of, statements, workflows
+from storage import (
+    crosswalk,
+    exclusions,
+    lessons,
+    one_item,
+    people,
+    placing,
+    showings,
+    spoken_of,
+    statements,
+    workflows,
+)
 from storage.crosswalk import Identifier as Identifier
 from storage.engine import Database, database_now
 from storage.lessons import Lessons as Lessons
@@ -122,7 +133,7 @@ def _disputed(session: Session, who: Principal, workflow: Workflow) -> pd.DataFr
     found = spoken_of.open_items(session, who, workflow.id, attribute)
     if found.empty:
         return pd.DataFrame(columns=list(DISPUTED))
-    said = _said(session, found, attribute)
+    said = _said(session, workflow, found)
     weighed_, groups = weigh_said(
         session, workflow, said, lessons.standing(session, workflow.id), now=database_now(session)
     )
@@ -137,10 +148,10 @@ def _disputed(session: Session, who: Principal, workflow: Workflow) -> pd.DataFr
     return rows.sort_values(["calm", "rank", "confidence", "id"], ignore_index=True)[list(DISPUTED)]
 
 
-def _said(session: Session, found: pd.DataFrame, attribute: str) -> pd.DataFrame:
+def _said(session: Session, workflow: Workflow, found: pd.DataFrame) -> pd.DataFrame:
     """What every source says of these items, but the AI where this person is not shown it, and who is left out."""
-    ids = found["item"].to_numpy(dtype="int64")
-    own = placing.standing_on(session, ids)
+    ids, attribute = found["item"].to_numpy(dtype="int64"), workflow.policy.sources.attribute
+    own = placing.standing_on(session, ids, showings.of(session, workflow.id))
     own = own[own["kind"].isin(_OWN)].rename(columns={"item_id": "group", "kind": "source", "made_at": "as_of"})
     hidden = found.loc[found["hides_ai"], "item"]
     own = own[~((own["source"] == SourceKind.AI) & own["group"].isin(hidden))]

@@ -14,6 +14,11 @@ import pandas as pd
 from review_queue.measures.latency import SHORTEST_HOURS, hours_until, survival
 from review_queue.measures.overrides import is_override, wilson
 from review_queue.reasons import REASONS
+from review_queue.withholding import HIDDEN, NOT_OF_TODAY
+
+#: Why a value was not shown as one of today: where one was shown all the same, and wherever one had come.
+_SEEN = [reason.value for reason in NOT_OF_TODAY]
+_CAME = [*_SEEN, *(reason.value for reason in HIDDEN)]
 
 ELIGIBLE, PRODUCED, SHOWN, OPENED, DECIDED = "eligible", "produced", "shown", "opened", "decided"
 INFORMED, UNCHANGED, USED = "informed", "unchanged", "used"
@@ -56,7 +61,7 @@ def reached(reviews: pd.DataFrame, *, tolerance: float) -> pd.DataFrame:
     rows = live(reviews)
     rows = rows[rows["state"] != "withdrawn"]
     withheld = _text(rows, "withheld")
-    is_produced = rows["ai"].notna() | withheld.isin(("too_wide", "too_old", "feed_out", "last_version"))
+    is_produced = rows["ai"].notna() | withheld.isin(_CAME)
     is_decided = rows["state"] == "decided"
     opened = _times(rows, "opened_at") if "opened_at" in rows else rows["started_at"]
     accepted = ~is_override(rows, tolerance=tolerance) | rows["reason"].isin(INFORMING)
@@ -66,7 +71,7 @@ def reached(reviews: pd.DataFrame, *, tolerance: float) -> pd.DataFrame:
     times = pd.DataFrame(index=rows.index)
     times[ELIGIBLE] = rows["created_at"]
     times[PRODUCED] = _times(rows, "ai_received_at").fillna(rows["created_at"]).where(is_produced)
-    times[SHOWN] = times[PRODUCED].where(withheld.isna() | withheld.eq("last_version"))
+    times[SHOWN] = times[PRODUCED].where(withheld.isna() | withheld.isin(_SEEN))
     times[OPENED] = opened.where(is_decided, opened.combine_first(rows["started_at"]))
     times[DECIDED] = rows["decided_at"].where(is_decided)
     times[INFORMED] = times[DECIDED].where(informed)

@@ -142,6 +142,7 @@ PICTURES = (
     Picture("impact", "/impact?rate=80.0"),
     Picture("data", "/data"),
     Picture("sources", "/sources"),
+    Picture("workflows", "/workflows", "workflow owner"),
     Picture("deliveries", "/deliveries", "workflow owner", _receiver_added),
     Picture("audit", "/audit", "auditor", _verified),
     Picture("people", "/people", "administrator", _somebody),

@@ -66,8 +66,20 @@ def test_every_command_of_the_contract_is_there() -> None:
 
     assert commands == {"serve", "worker", "demo", "import", "export", "pull", "report", "digest", "check-config"}
     assert groups == {
-        "db": {"upgrade", "current", "backup", "restore", "masked-copy", "retention"},
-        "workflow": {"add", "list", "show", "check"},
+        "db": {"upgrade", "current", "backup", "restore", "drill", "roles", "masked-copy", "retention"},
+        "workflow": {
+            "add",
+            "list",
+            "show",
+            "check",
+            "open",
+            "hand-over",
+            "pause",
+            "roll-back",
+            "resume",
+            "ladder",
+            "test-override",
+        },
         "people": {"list", "grant", "revoke", "disable", "enable", "erase", "sign-out"},
         "token": {"create", "list", "revoke"},
         "webhook": {

@@ -263,4 +263,4 @@ def test_a_page_says_that_the_feed_is_out(database, open_as, rita):
     at: AppTest = open_as(page, rita)
 
     assert not at.exception
-    assert "The AI's feed is late: the last forecast came 2 days ago" in at.warning[0].value
+    assert "The AI's feed is late: the last forecast came 2 days ago" in at.warning[0].value.replace("\\", "")

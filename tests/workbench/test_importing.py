@@ -17,7 +17,7 @@ from storage.tables import actuals, audit_events, forecasts, imports, items, met
 from tests import builders
 from tests.builders import a_person, a_workflow, bring_in, take
 from tests.real_data import SHARED, real_data
-from workbench.actions import governing, importing
+from workbench.actions import governing, importing, readying
 from workbench.actions.arriving import LEFT_OVER
 
 HEADER = [
@@ -413,9 +413,9 @@ def test_a_workflow_file_is_registered_and_checked(database):
     toml = 'key = "retail"\ntitle = "Retail turnover"\nunit = "AUD m"\n'
 
     added = governing.add_workflow(database, person_id=olga, toml_text=toml)
-    before = governing.check_workflow(database, person_id=olga, key="retail")
+    before = readying.check_workflow(database, person_id=olga, key="retail")
     governing.add_workflow(database, person_id=olga, toml_text=toml + 'owner = "o@example.com"\n')
-    after = governing.check_workflow(database, person_id=olga, key="retail")
+    after = readying.check_workflow(database, person_id=olga, key="retail")
 
     assert (added.policy_version, after.workflow.policy_version) == (1, 2)
     assert (before.is_ready, after.is_ready) == (False, True)
@@ -510,7 +510,7 @@ def test_a_calendar_that_was_let_in_before_does_not_pass_the_check(database):
     olga = a_person(database, "Olga", Role.OWNER)
 
     with pytest.raises(WorkflowInvalid, match="public holidays of XX are not known"):
-        governing.check_workflow(database, person_id=olga, key="sales")
+        readying.check_workflow(database, person_id=olga, key="sales")
 
 
 def test_a_month_written_as_its_first_day_is_the_same_month(database) -> None:

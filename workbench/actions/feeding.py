@@ -9,7 +9,9 @@ from sqlalchemy.orm import Session
 
 from review_queue.feeds import Feed, Outage, outage, sentence
 from review_queue.roles import Task
-from storage import audit, feeds, people, placing, workflows
+from review_queue.showing import AiValues
+from review_queue.showing import sentence as showing_sentence
+from storage import audit, feeds, people, placing, showings, workflows
 from storage.engine import Database, database_now
 from storage.workflows import Workflow
 from workbench.actions.again import again
@@ -18,9 +20,9 @@ from workbench.stopping import doors
 
 @dataclass(frozen=True, slots=True)
 class FeedNotice:
-    """What people are told of a feed that is out."""
+    """What people are told while the AI's values are not shown as they come."""
 
-    kind: Outage
+    kind: Outage | AiValues  #: an outage before what the owner chose
     sentence: str
 
 
@@ -44,18 +46,23 @@ def watch_feeds(database: Database) -> list[int]:
 
 @again(in_doubt=True)
 def notice(database: Database, *, person_id: int, workflow: Workflow) -> FeedNotice | None:
-    """What to tell of the workflow's feed, to anybody who may see its queue or its analytics; None while it is well."""
+    """What to tell of the AI's values, to anybody who may see the queue or the analytics; None: nothing.
+
+    That is a feed that is out, and that the owner paused the values or went back to an earlier model version.
+    """
     with database.reading() as session:
         who = people.principal(session, person_id)
         if not who.may(Task.SEE_ANALYTICS, workflow.id):
             who.require(Task.SEE_QUEUE, workflow.id)
+        policy, showing = workflow.policy, showings.of(session, workflow.id)
+        chosen = showing_sentence(showing, policy.fallback)
         kind = feeds.outage_of(session, workflow.id)
         if kind is None:
-            return None
-        policy = workflow.policy
+            return FeedNotice(showing.values, chosen) if chosen else None
         feed, now = feeds.feed_of(session, workflow.id), database_now(session)
         late_hours = policy.feed_late_hours
-        return FeedNotice(kind, sentence(kind, feed, late_hours=late_hours, fallback=policy.fallback, now=now))
+        out = sentence(kind, feed, late_hours=late_hours, fallback=policy.fallback, now=now)
+        return FeedNotice(kind, f"{out} {chosen}".strip())
 
 
 def _differs(session: Session, workflow: Workflow, now: datetime) -> bool:

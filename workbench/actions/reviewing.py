@@ -132,7 +132,7 @@ def open_item(database: Database, *, person_id: int, workflow: Workflow, item_id
         item = one_item.get(session, item_id, who, lock=True)
         if item.workflow_id != workflow.id:
             raise ItemNotFound(item_id)
-        if who.may(Task.REVIEW, item.workflow_id) and not workflow.policy.missing_for_review():
+        if who.may(Task.REVIEW, item.workflow_id) and not workflow.missing_for_review():
             _claim_this(session, who, workflow, item)
         return _desk(session, who, workflow, item_id)
 
@@ -345,7 +345,7 @@ def _named(body: str, names: Collection[str]) -> set[str]:
 def _reviewer(session: Session, person_id: int, workflow: Workflow) -> Principal:
     who = people.principal(session, person_id, in_turn=True)
     who.require(Task.REVIEW, workflow.id)
-    missing = workflow.policy.missing_for_review()
+    missing = workflow.missing_for_review()
     if missing:
         raise NotReady(workflow.title, ", ".join(missing))
     return who

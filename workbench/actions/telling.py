@@ -16,7 +16,7 @@ from review_queue.errors import DatabaseAway, DatabaseBusy, OutcomeUnknown, Revi
 from review_queue.items import Item, State
 from review_queue.roles import Task
 from review_queue.second_review import blinded
-from review_queue.withholding import Withheld, as_shown, is_named_first
+from review_queue.withholding import HIDDEN, as_shown, is_named_first
 from storage import commitments, feed, imports, one_item, tokens, workflows
 from storage.engine import Database, database_now
 from storage.feed import Told
@@ -218,4 +218,4 @@ def _why_hidden(item: Item, shown: Item) -> str | None:
         return NUMBER_FIRST
     if item.ai is None or shown.ai is not None:
         return None
-    return item.withheld if item.withheld in (Withheld.TOO_WIDE, Withheld.TOO_OLD) else SECOND_REVIEW
+    return item.withheld if item.withheld in HIDDEN else SECOND_REVIEW

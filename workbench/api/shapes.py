@@ -98,7 +98,7 @@ class WorkflowShape(Shape):
             currency=workflow.policy.currency,
             segments=list(workflow.policy.segments),
             policy_version=workflow.policy_version,
-            is_ready=not workflow.policy.missing_for_review(),
+            is_ready=not workflow.missing_for_review(),
             is_simulated=workflow.is_simulated,
         )
 
@@ -144,7 +144,7 @@ class ForecastShape(Shape):
 
 
 LaneName = Literal["due", "judgement", "routine"]
-Hidden = Literal["second_review", "number_first", "too_wide", "too_old"]
+Hidden = Literal["second_review", "number_first", "too_wide", "too_old", "feed_out", "paused", "other_version"]
 
 
 class ItemShape(Shape):

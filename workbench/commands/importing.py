@@ -19,8 +19,9 @@ from review_queue.decimals import Mark
 from review_queue.errors import FileRefused
 from storage.bulk import Progress as Report
 from storage.workflows import Workflow
-from workbench.actions import governing, importing
+from workbench.actions import governing, importing, readying
 from workbench.actions.importing import ImportSummary
+from workbench.actions.readying import Readiness
 from workbench.commands.console import REFUSED, SET_ASIDE, WRONG_USE, open_ready, operator, print_json, refusals
 from workbench.foreign.facts import Choices
 from workbench.foreign.limits import MOST_BYTES
@@ -56,7 +57,7 @@ def workflow_list(as_json: AsJson = False) -> None:
             return
         table = Table("Key", "Title", "Unit", "Owner", "Ready", box=None)
         for each in found:
-            ready = "no" if each.policy.missing_for_review() else "yes"
+            ready = "no" if each.missing_for_review() else "yes"
             table.add_row(*map(Text, (each.key, each.title, each.unit, each.policy.owner or "none", ready)))
         Console().print(table)
 
@@ -80,20 +81,34 @@ def workflow_check(key: Key, as_json: AsJson = False) -> None:
     """Check whether a workflow may open for review; exit code 3 if not."""
     with refusals():
         database = open_ready()
-        found = governing.check_workflow(database, person_id=operator(database), key=key)
+        found = readying.check_workflow(database, person_id=operator(database), key=key)
         if as_json:
             checks = [
-                {"name": each.name, "ok": each.ok, "required": each.is_required, "sentence": each.sentence}
+                {
+                    "name": each.name,
+                    "ok": each.ok,
+                    "required": each.is_required,
+                    "sentence": each.sentence,
+                    "criterion": each.criterion,
+                    "asked": each.asked,
+                    "state": each.state,
+                }
                 for each in found.checks
             ]
-            print_json({"workflow": key, "ready": found.is_ready, "checks": checks})
+            print_json({"workflow": key, "ready": found.is_ready, "open": found.is_open, "checks": checks})
         else:
             for check in found.checks:
                 mark = "ok      " if check.ok else "missing " if check.is_required else "advice  "
                 typer.echo(f"{mark} {check.name}: {check.sentence}")
-            typer.echo("Ready for review." if found.is_ready else "Not ready for review yet.")
+            typer.echo(_verdict(key, found))
         if not found.is_ready:
             raise typer.Exit(REFUSED)
+
+
+def _verdict(key: str, found: Readiness) -> str:
+    if found.waits_for_opening:
+        return f"Ready for review. `workbench workflow open {key}` opens it."
+    return "Ready for review." if found.is_ready else "Not ready for review yet."
 
 
 def import_file(
@@ -224,6 +239,6 @@ def _workflow(workflow: Workflow) -> dict[str, Any]:
         "unit": workflow.unit,
         "policy_version": workflow.policy_version,
         "simulated": workflow.is_simulated,
-        "ready": not workflow.policy.missing_for_review(),
+        "ready": not workflow.missing_for_review(),
         "policy": workflow.policy.model_dump(mode="json"),
     }

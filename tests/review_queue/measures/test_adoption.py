@@ -68,6 +68,16 @@ def test_a_value_withheld_as_too_old_was_produced_but_not_shown():
     assert (found["produced"], found["shown"]) == (1, 0)
 
 
+def test_a_paused_value_was_produced_and_one_of_an_earlier_version_was_shown_too():
+    found = counts(
+        review("waiting", withheld="paused", ai=None),
+        review("waiting", withheld="other_version", ai=None),
+        review("waiting", withheld="rolled_back"),
+    )
+
+    assert (found["produced"], found["shown"]) == (3, 1)
+
+
 def test_a_batch_decides_what_it_never_opened():
     found = counts(review("batch"), review("accepted"))
 
