@@ -30,14 +30,14 @@ from review_queue.columns import Kind, columns_of
 from review_queue.errors import ReviewError
 from review_queue.items import SourceKind
 from review_queue.roles import Role
-from storage import schema
+from storage import audit, schema
 from storage.engine import Database, UtcDateTime, open_database, sqlite_module
 from storage.tables import metadata
 from storage.tree import SEPARATOR
 
 AT_ONCE = 5_000  #: rows that are copied together
 #: Worked out from other rows, and made anew by the server.
-DERIVED = frozenset({"kept_reviews", "kept_until", "review_changes", "source_lessons", "checkpoints"})
+DERIVED = frozenset({"kept_reviews", "kept_until", "review_changes", "source_lessons", "audit_chain"})
 MASKED = "masked"
 
 _CODE = re.compile(r"[A-Za-z0-9_.:/+|-]{1,60}")
@@ -299,6 +299,7 @@ def _each(treat: Treat, *columns: str) -> dict[str, Treat]:
 TREATED: dict[str, Treat] = {
     **_each(_person, "people.name", "people.email", "people.subject", "forecasts.author", "past_reviews.reviewer"),
     **_each(_person, "decisions.owner", "alerts.owner", "digests.address"),
+    **_each(_person, "handovers.owner", "handovers.owner_before", "handovers.deputy", "handovers.deputy_before"),
     "people.issuer": lambda masking, value: value if value in ("local", "demo", "erased") else "masked",
     **_each(_hash, "sign_ins.token_hash", "api_tokens.token_hash", "api_tokens.hint", "api_answers.key"),
     **_each(_hash, "api_answers.request_hash", "items.content_hash", "forecasts.content_hash"),
@@ -306,7 +307,7 @@ TREATED: dict[str, Treat] = {
     **_each(_hash, "decisions.idempotency_key", "decisions.request_hash", "decisions.content_hash"),
     **_each(_hash, "batch_items.content_hash", "batch_items.idempotency_key", "imports.file_hash"),
     **_each(_hash, "checks.idempotency_key", "checks.request_hash", "deliveries.webhook_id"),
-    **_each(_hash, "deliveries.lease", "delivery_attempts.lease"),
+    **_each(_hash, "deliveries.lease", "delivery_attempts.lease", "logout_tokens.jti_hash"),
     **_each(_words, "erasures.reason", "forecasts.note", "forecasts.rationale", "past_reviews.note", "decisions.note"),
     **_each(_words, "reasons.text", "reasons.source_ref", "comments.body", "submissions.note", "exclusions.reason"),
     **_each(_words, "submissions.withdrawal_note", "snapshots.note", "assignments.note", "skips.note"),
@@ -314,6 +315,7 @@ TREATED: dict[str, Treat] = {
     **_each(_words, "digests.failure", "set_aside_rows.sentence", "pulls.failure", "receivers.paused_why"),
     **_each(_words, "deliveries.why", "delivery_attempts.answer", "alerts.explanation", "figure_comments.body"),
     **_each(_words, "happenings.what", "incidents.title", "incidents.closing_note", "heartbeat.ballast"),
+    **_each(_words, "incident_events.body", "escalations.why", "handovers.note", "showings.note"),
     "api_tokens.name": _named("Token"),
     "api_answers.answer": _answer,
     "saved_views.name": _named("View"),
@@ -337,7 +339,8 @@ TREATED: dict[str, Treat] = {
     "pulls.source": _source,
     "statements.attribute": _attribute,
     **_each(_named("Record"), "statements.record_id", "identifiers.record_id"),
-    **_each(_named("Model"), "model_versions.name", "decisions.model_version"),
+    **_each(_named("Model"), "model_versions.name", "decisions.model_version", "incidents.model_version"),
+    "escalations.step": _named("Step"),
     **_each(_period, "cycles.period", "items.period", "actuals.period", "used_values.period", "statements.period"),
     **_each(_period, "past_reviews.period", "reasons.paired_period", "submissions.period", "snapshots.period"),
     "pulses.month": _period,
@@ -350,11 +353,12 @@ TREATED: dict[str, Treat] = {
     **_each(_code, "saved_views.page", "notifications.kind", "imports.kind", "set_aside_rows.kind"),
     **_each(_code, "set_aside_rows.code", "set_aside_rows.status", "outages.kind", "pulls.kind", "outbox.topic"),
     **_each(_code, "deliveries.state", "audit_events.action", "alerts.measure", "checks.flaw", "checks.outcome"),
+    **_each(_code, "escalations.did", "incidents.severity", "incident_events.kind", "showings.shown"),
     "items.why": _phrases,
     "forecasts.quantiles": _numbers,
     "past_reviews.attributes": _attributes,
     **_each(_facts, "submissions.totals", "snapshots.totals", "imports.reasons", "outbox.payload"),
-    **_each(_facts, "audit_events.details", "alerts.details"),
+    **_each(_facts, "audit_events.details", "alerts.details", "escalations.told", "openings.found", "path_tests.parts"),
     "imports.file_name": _file,
     "imports.mapping": _mapping,
     "set_aside_rows.column": _column,
@@ -439,6 +443,8 @@ def _write(database: Database, file: Path, masking: Masking) -> int:
             broken = target.execute(text("PRAGMA foreign_key_check")).fetchall()
         if broken:
             raise RuntimeError(f"The copy misses rows that others refer to: {broken[:5]}")
+        with copy.writing() as session:  # masked, an event is another: the copy has a chain of its own
+            audit.seal_unsealed(session)
     finally:
         copy.engine.dispose()
     return count

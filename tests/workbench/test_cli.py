@@ -80,6 +80,7 @@ def test_every_command_of_the_contract_is_there() -> None:
             "ladder",
             "test-override",
         },
+        "audit": {"verify", "export", "key", "accept-loss"},
         "people": {"list", "grant", "revoke", "disable", "enable", "erase", "sign-out"},
         "token": {"create", "list", "revoke"},
         "webhook": {
