@@ -3,6 +3,7 @@
 import streamlit as st
 
 from review_queue.roles import Task
+from workbench.navigation import PAGES
 from workbench.screens import governing_parts
 from workbench.screens import workflows_parts as parts
 from workbench.session import choose_workflow, database, require_user
@@ -25,6 +26,9 @@ parts.readiness(user, database(), workflow)
 
 st.subheader("Who owns it?", anchor=False)
 parts.ownership(user, database(), workflow)
+
+if st.button("Escalation ladder and test of the override path", type="tertiary", key="workflows-escalation"):
+    st.switch_page(PAGES / "escalation.py", query_params={"workflow": workflow.key})
 
 st.subheader("Which of the AI's values are shown?", anchor=False)
 governing_parts.showing(user, database(), workflow)
