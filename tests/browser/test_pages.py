@@ -26,18 +26,20 @@ def organisation(shared_workbench: Workbench) -> Workbench:
     return shared_workbench
 
 
-#: Opens every page there is; what the others see of one is the same page.
-ALL_PAGES_OF = ("director",)
+#: Opens every page but Review, which has tests enough; what the others see of one is the same page.
+ALL_PAGES_OF = "administrator"
 
 
-@pytest.mark.parametrize("role", MENU)
+@pytest.mark.parametrize(
+    "role", [role if role == ALL_PAGES_OF else pytest.param(role, marks=pytest.mark.long) for role in MENU]
+)
 def test_every_page_in_the_menu_opens_without_a_failure(organisation: Workbench, page: Page, role: str):
     sign_in(page, organisation, role)
 
     links = page.get_by_test_id("stSidebarNavLink")
     expect(links).to_have_count(MENU[role])
 
-    for link in links.all() if role in ALL_PAGES_OF else links.all()[:1]:
+    for link in links.all() if role == ALL_PAGES_OF else links.all()[:1]:
         link.click()
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         settled(page)

@@ -40,6 +40,7 @@ def type_final(page: Page, row: int, value: str) -> None:
     page.keyboard.press("Enter")
 
 
+@pytest.mark.long
 def test_a_period_is_changed_at_the_leaf_submitted_and_locked(workbench: Workbench, page: Page):
     bring_in(workbench)
     sign_in(page, workbench, "director", "/reconcile")
