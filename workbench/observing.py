@@ -41,7 +41,7 @@ def observed(action: str, arguments: Mapping[str, Any], ask: Callable[[], R]) ->
         _ended(action, arguments, None, refusal.code, perf_counter() - began)
         metrics.refused(refusal)
         raise
-    except Exception as error:
+    except Exception as error:  # told and passed on
         _ended(action, arguments, None, f"failed: {type(error).__name__}", perf_counter() - began)
         raise
     is_replay = bool(getattr(done, "replayed", False) or getattr(done, "is_repeated", False))

@@ -163,22 +163,22 @@ def _weather(kind: int, seconds: float, far: int, forwarder: subprocess.Popen[by
     """Bad weather for so long."""
     if kind == 0:
         _drop(None), _drop(far)
-        time.sleep(seconds)
+        time.sleep(seconds)  # that long the weather lasts
         _mend(None), _mend(far)
     elif kind == 1:
         _drop(far)
-        time.sleep(seconds)
+        time.sleep(seconds)  # that long the weather lasts
         _mend(far)
     elif kind == 2:
         forwarder.send_signal(signal.SIGUSR1)
-        time.sleep(seconds)
+        time.sleep(seconds)  # that long the weather lasts
         forwarder.send_signal(signal.SIGUSR1)
     else:
         chance, until = random.Random("weather"), time.monotonic() + seconds
         while time.monotonic() < until:
-            time.sleep(chance.expovariate(1 / 0.95))
+            time.sleep(chance.expovariate(1 / 0.95))  # away a twentieth of the time
             _drop(None)
-            time.sleep(0.05)
+            time.sleep(0.05)  # the rest of that twentieth
             _mend(None)
 
 
@@ -194,11 +194,11 @@ def _review(
     ]
     for each in crew:
         each.start()
-    time.sleep(BEFORE)
+    time.sleep(BEFORE)  # of good weather
     began = time.monotonic()
     _weather(int(str(asked["weather"])), float(str(asked["seconds"])), far, forwarder)
     healed = time.monotonic()
-    time.sleep(AFTER)
+    time.sleep(AFTER)  # of good weather
     over.set()
     for each in crew:
         each.join(60)
@@ -224,7 +224,7 @@ def _work(reviewer: Reviewer, told: list[Told], over: threading.Event) -> None:
             told.append(Told(began, time.monotonic(), "saved" if is_saved else str(reply.code)))
             if is_saved or reply.code not in ("OUTCOME_UNKNOWN", "DATABASE_AWAY", "DATABASE_BUSY"):
                 unanswered = None
-        time.sleep(0.05)
+        time.sleep(0.05)  # between two looks at another process
 
 
 def _workflow(url: str):
@@ -238,7 +238,7 @@ def _until_there(url: str) -> None:
     for _ in range(600):
         with suppress(OSError), socket.create_connection((FAR, PORT), timeout=1):
             return
-        time.sleep(0.1)
+        time.sleep(0.1)  # between two looks at another process
     raise RuntimeError(f"Nothing listens at {url}.")
 
 

@@ -369,7 +369,7 @@ def test_a_worker_works_until_it_is_stopped(tmp_path: Path) -> None:
         sending.events(*sending.items)
         while len(server.got) < 3:
             assert worker.poll() is None
-            time.sleep(0.05)
+            time.sleep(0.05)  # between two looks at another process
         worker.terminate()
         _, said = worker.communicate(timeout=30)
 
