@@ -31,7 +31,7 @@ FIRST_RELEASE = "0003"
 REVISIONS = [each.revision for each in reversed(list(schema._scripts().walk_revisions()))]
 Rows = list[tuple[str, Row]]
 #: Table → the revision that began it anew, since no version before had written a row to it.
-BEGUN_ANEW = {"deliveries": "0011"}
+BEGUN_ANEW = {"deliveries": "0011", "checkpoints": "9999", "incidents": "0013"}
 
 
 @cache

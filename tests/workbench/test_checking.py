@@ -156,7 +156,7 @@ def test_the_item_under_a_check_stays_as_it_was_and_the_check_is_on_record(datab
 
     with database.reading() as session:
         state, fence = session.execute(select(items.c.state, items.c.fence).where(items.c.id == desk.item.id)).one()
-        actions = session.execute(select(audit_events.c.action)).scalars().all()
+        actions = session.execute(select(audit_events.c.action).order_by(audit_events.c.id)).scalars().all()
     assert (state, fence) == (State.CLAIMED, desk.item.fence)
     assert [action for action in actions if action.startswith("check.")] == ["check.planted", "check.answered"]
 

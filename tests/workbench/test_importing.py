@@ -186,7 +186,11 @@ def test_the_same_file_twice_changes_nothing_but_the_list_of_imports(database, w
 
     after = everything(database)
     assert (again.counts.unchanged, again.counts.set_aside) == (990, 10)
-    assert {name for name in before if before[name] != after[name]} == {"imports", "audit_events"}
+    assert {name for name in before if before[name] != after[name]} == {
+        "imports",
+        "audit_events",
+        "audit_chain",
+    }
 
 
 def test_the_order_of_two_files_does_not_matter(database, dora):
@@ -422,7 +426,7 @@ def test_a_workflow_file_is_registered_and_checked(database):
     assert [check.sentence for check in before.checks if check.is_required] == ["Name an owner in the policy."]
     with database.reading() as session:
         actions = session.execute(select(audit_events.c.action).order_by(audit_events.c.id)).scalars().all()
-    assert actions == ["workflow_added", "policy_changed"]
+    assert actions == ["workflow_added", "policy_changed", "workflow.handed_over"]
 
 
 def test_only_those_who_govern_change_a_workflow(database):

@@ -74,7 +74,7 @@ def test_an_import_that_is_killed_leaves_a_whole_one_or_nothing(database, databa
         before = finished(database, killed)
         database.engine.dispose()
         child = fork(lambda: bring(open_database(database_url), dora, killed))
-        time.sleep(moments.uniform(0.1, 1.1) * usual)  # the moment of the kill
+        time.sleep(moments.uniform(0.05, 0.8) * usual)  # the moment of the kill
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         early += finished(database, killed) == before

@@ -19,7 +19,7 @@ from workbench.mailing import Folder
 
 READY = {"deputy": "d@example.com", "feed_late_hours": 30, "fallback": "naive"}
 #: What a test may leave, beside nothing.
-KEPT = {"path_tests", "notifications", "audit_events"}
+KEPT = {"path_tests", "notifications", "audit_events", "audit_chain"}
 
 
 def an_account(database, name, email, *roles):

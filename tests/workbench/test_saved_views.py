@@ -108,7 +108,8 @@ def test_a_view_that_is_not_shared_is_told_to_nobody_else(database, workflow, ad
 
     saving_views.delete_view(database, person_id=ben, view_id=view)  # as if there were none
 
-    assert [each.id for each in known(database, ada, workflow)] == [view]
+    found = saving_views.list_views(database, person_id=ada, workflow_id=workflow.id, page="queue")
+    assert [each.id for each in found] == [view]
 
 
 def test_views_are_for_those_who_see_the_queue(database, workflow):

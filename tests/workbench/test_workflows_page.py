@@ -74,7 +74,7 @@ def test_everybody_reads_what_it_is_and_only_the_owner_changes_it(database, sale
     assert "A change of m-1 touches 2 open items in 1 workflow." in said
     assert "most of them South (1)" in said
     assert list(at.dataframe[0].value["State"]) == ["open"]
-    assert {button.label for button in at.button} == set()
+    assert {button.label for button in at.button} == {"Escalation ladder and test of the override path"}
     assert at.code[0].value.startswith('key = "sales"')
 
 
