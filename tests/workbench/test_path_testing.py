@@ -19,7 +19,7 @@ from workbench.mailing import Folder
 
 READY = {"deputy": "d@example.com", "feed_late_hours": 30, "fallback": "naive"}
 #: What a test may leave, beside nothing.
-KEPT = {"path_tests", "notifications", "audit_events"}
+KEPT = {"audit_chain", "path_tests", "notifications", "audit_events"}
 
 
 def an_account(database, name, email, *roles):

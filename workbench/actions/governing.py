@@ -18,6 +18,7 @@ from storage.handovers import Handover
 from storage.workflows import PolicyVersion, Workflow
 from workbench.actions.again import again
 from workbench.actions.pausing import Effect, effect_of
+from workbench.actions.seeing import as_seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,13 +167,15 @@ def show_workflow(database: Database, *, person_id: int, key: str) -> Workflow:
 def policy_versions(database: Database, *, person_id: int, key: str) -> list[PolicyVersion]:
     """Every version of a workflow's policy, the newest first, for whoever has a role in it."""
     with database.reading() as session:
-        return workflows.versions(session, seen(session, person_id, key).id)
+        workflow, who = seen(session, person_id, key), people.principal(session, person_id)
+        return as_seen(session, who, workflow, workflows.versions(session, workflow.id))
 
 
 def handover_history(database: Database, *, person_id: int, key: str) -> list[Handover]:
     """Every change of owner or deputy, the newest first, for whoever has a role in the workflow."""
     with database.reading() as session:
-        return handovers.history(session, seen(session, person_id, key).id)
+        workflow, who = seen(session, person_id, key), people.principal(session, person_id)
+        return as_seen(session, who, workflow, handovers.history(session, workflow.id))
 
 
 def seen(session: Session, person_id: int, key: str) -> Workflow:
