@@ -102,7 +102,7 @@ def what_governing_shows(database: Database, workflow: Workflow, person: int) ->
     user = {"person_id": person, "key": workflow.key}
     told = [
         pausing.showing_history(database, **here),
-        [version.author for version in governing.policy_versions(database, **user)],  # a policy's own names are open
+        governing.policy_versions(database, **user),
         governing.handover_history(database, **user),
         path_testing.path_tests_of(database, **here),
         responding.list_incidents(database, **here),
