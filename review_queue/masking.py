@@ -84,6 +84,11 @@ FIELDS: dict[str, FieldClass] = {
     **dict.fromkeys(("Candidate.name", "Candidate.deputy", "Happening.noted_by", "SavedView.owner"), _P),
     **dict.fromkeys(("Alert.explanation", "Happening.what"), _T),
     **dict.fromkeys(("SetAside.sentence", "SetAside.cells"), _T),  # they quote what people wrote
+    **dict.fromkeys(("Incident.owner", "Incident.opened_by", "Incident.closed_by", "Event.by", "PathTest.by"), _P),
+    **dict.fromkeys(("Incident.title", "Incident.closing_note", "Event.said", "Handover.note", "Chosen.note"), _T),
+    **dict.fromkeys(("Handover.owner_before", "Handover.owner", "Handover.deputy_before", "Handover.deputy"), _P),
+    **dict.fromkeys(("Handover.by", "Chosen.by", "Opening.by", "PolicyVersion.author", "Found.actor"), _P),
+    **dict.fromkeys(("Foreseen.taker", "Foreseen.told", "Escalated.assigned_to", "Escalated.told"), _P),
     "Forecast.rationale": _R,
     "Divergence.money": _M,
 }

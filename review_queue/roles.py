@@ -32,6 +32,7 @@ class Task(StrEnum):
     SEE_QUEUE = "see the queue"
     SEE_ANALYTICS = "see the analytics"
     ANSWER = "answer alerts"
+    RESPOND = "respond to incidents or test the override path"
     IMPORT = "bring data in"
     EXPORT = "take data out"
     GOVERN = "change a workflow"
@@ -54,6 +55,7 @@ ALLOWED: dict[Task, frozenset[Role]] = {
         {Role.REVIEWER, Role.DIRECTOR, Role.MANAGER, Role.OWNER, Role.AUDITOR, Role.ADMINISTRATOR}
     ),
     Task.ANSWER: frozenset({Role.MANAGER, Role.OWNER}),
+    Task.RESPOND: frozenset({Role.REVIEWER, Role.DIRECTOR, Role.MANAGER, Role.OWNER, Role.ADMINISTRATOR}),
     Task.IMPORT: frozenset({Role.DIRECTOR, Role.OWNER, Role.ADMINISTRATOR, Role.INTEGRATOR}),
     Task.EXPORT: frozenset({Role.DIRECTOR, Role.MANAGER, Role.OWNER, Role.AUDITOR, Role.INTEGRATOR}),
     Task.GOVERN: frozenset({Role.OWNER, Role.ADMINISTRATOR}),

@@ -159,8 +159,9 @@ def strangers(session: Session) -> list[int]:
 
 
 def last_of(session: Session, action: str) -> Event | None:
-    """The newest event with this action."""
-    query = select(audit_events).where(audit_events.c.action == action).order_by(audit_events.c.id.desc()).limit(1)
+    """The newest event with this action that belongs to no workflow."""
+    of_all = (audit_events.c.action == action, audit_events.c.workflow_id.is_(None))
+    query = select(audit_events).where(*of_all).order_by(audit_events.c.id.desc()).limit(1)
     row = session.execute(query).one_or_none()
     return None if row is None else _event(row)
 

@@ -101,6 +101,10 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
         "workbench/aside_parts.py",
         "f'It changes {len(fixes):,} of the {len(ticked or rows):,} rows {which}, and tries them again.'",
     ): "counts and fixed words",
+    (
+        "workbench/audit_parts.py",
+        "f\"{which}{counted(len(shown), 'event')}, the newest first. Select a decision's to see its receipt.\"",
+    ): "counts and fixed words",
     ("workbench/batch_parts.py", "title"): "a heading of ours",
     (
         "workbench/choice_form.py",
@@ -115,11 +119,14 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("workbench/choice_form.py", "says"): "went through plain() above",
     ("workbench/data_parts.py", "name.replace('_', ' ').capitalize()"): "a name in our source",
     (
+        "workbench/escalation_parts.py",
+        "'\\n'.join((f'- {_told(part)}' for part in known[0].parts))",
+    ): "each part's name and sentence went through plain(), beside an icon of ours",
+    (
         "workbench/evidence.py",
         'f"Made {made}, received {local_time(item.ai.received_at)}. The text below is the AI\'s own, not an instruction."',  # noqa: E501
     ): "two times",
     ("workbench/evidence.py", "title"): "a heading of ours",
-    ("workbench/feed_parts.py", "found.sentence"): "times and fixed words, from review_queue/feeds.py",
     ("workbench/frame.py", "label"): "a label of ours",
     ("workbench/item_story.py", "'  \\n'.join(lines)"): "each line went through plain() above",
     (

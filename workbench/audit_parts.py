@@ -140,7 +140,11 @@ def _instants(days: tuple[date, ...] | date | None) -> tuple[datetime | None, da
 
 def events(user: Principal, database: Database, workflow: Workflow, sought: Sought) -> None:
     """The newest events that match; selecting one that is of a decision opens its receipt."""
-    found = auditing.search(database, person_id=user.person_id, workflow_key=workflow.key, sought=sought)
+    try:
+        found = auditing.search(database, person_id=user.person_id, workflow_key=workflow.key, sought=sought)
+    except ReviewError as refusal:
+        st.warning(plain(str(refusal)))
+        return
     more, shown = len(found) > PAGE, found[:PAGE]
     if not shown:
         st.caption("Nothing in the record matches.")

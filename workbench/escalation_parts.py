@@ -10,7 +10,7 @@ import streamlit as st
 from review_queue.errors import ReviewError
 from review_queue.escalation import came_of, what, why
 from review_queue.path_test import Part, PartState
-from review_queue.roles import Principal
+from review_queue.roles import Principal, Task
 from storage.engine import Database
 from storage.path_tests import PathTest
 from storage.workflows import Workflow
@@ -139,7 +139,9 @@ def _lately(database: Database, user: Principal, workflow: Workflow) -> None:
 def override_test(database: Database, user: Principal, workflow: Workflow) -> None:
     """*Test the override path*: the button, and what the last tests came to."""
     st.subheader("Can a bad AI value be overridden here?", anchor=False)
-    if st.button("Test the override path", key="path-test", icon=":material/fact_check:"):
+    if user.may(Task.RESPOND, workflow.id) and st.button(
+        "Test the override path", key="path-test", icon=":material/fact_check:"
+    ):
         _press(database, user, workflow)
     try:
         known = path_testing.path_tests_of(database, person_id=user.person_id, workflow=workflow)

@@ -9,7 +9,7 @@ import streamlit as st
 
 from review_queue.errors import IncidentRefused, ReviewError
 from review_queue.incidents import Happened, Severity, TimeToClose
-from review_queue.roles import Principal
+from review_queue.roles import Principal, Task
 from storage.alerts import Alert
 from storage.engine import Database
 from storage.incidents import Event, Incident
@@ -58,7 +58,7 @@ def open_from_alert(database: Database, user: Principal, workflow: Workflow, ale
         if st.button("See its incident", key=f"incident-of-{alert.id}", type="tertiary"):
             _go(workflow, mine.id)
         return
-    if st.button(
+    if user.may(Task.RESPOND, workflow.id) and st.button(
         "Open an incident", key=f"open-incident-{alert.id}", type="tertiary", icon=":material/emergency_home:"
     ):
         try:
@@ -102,7 +102,8 @@ def _all(database: Database, user: Principal, workflow: Workflow) -> None:
         with st.expander(f"Closed ({len(closed)})"):
             for incident in closed:
                 _short(incident)
-    _opening(database, user, workflow, is_first=not known.every)
+    if user.may(Task.RESPOND, workflow.id):
+        _opening(database, user, workflow, is_first=not known.every)
 
 
 def _answer(still_open: int, to_close: TimeToClose) -> str:
@@ -192,7 +193,8 @@ def _one(database: Database, user: Principal, whole: Whole) -> None:
     for event in whole.timeline:
         _event(event)
     if incident.is_open:
-        _talk(database, user, incident)
+        if whole.may_write:
+            _talk(database, user, incident)
         if whole.may_end:
             _hand_over(database, user, incident)
             _end(database, user, incident)
@@ -205,7 +207,7 @@ def _one(database: Database, user: Principal, whole: Whole) -> None:
 def _touched(whole: Whole) -> None:
     if not whole.incident.items:
         return
-    with st.expander(f"Items that it touches ({whole.incident.items})"):
+    with st.expander(f"Items that it touches ({whole.incident.items:,})"):
         for item_id, series, period in whole.items:
             if st.button(plain(f"{series} · {period}"), key=f"touched-{item_id}", type="tertiary"):
                 open_review(item_id)

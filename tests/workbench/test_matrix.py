@@ -18,18 +18,22 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from review_queue.addresses import Reach as Webhooks
 from review_queue.columns import Kind
-from review_queue.errors import ItemNotFound, NotAllowed, ReceiverRefused, ReviewError
+from review_queue.errors import IncidentRefused, ItemNotFound, NotAllowed, ReceiverRefused, ReviewError
 from review_queue.exporting import ExportKind
+from review_queue.incidents import Severity
 from review_queue.items import Choice, Outcome, SkipReason
 from review_queue.reconciling import Take
 from review_queue.reminders import Preferences
 from review_queue.roles import Role
-from storage import one_item, people, receivers, tokens, workflows
+from review_queue.showing import AiValues
+from storage import incidents, one_item, people, receivers, tokens, workflows
+from storage.audit_search import Sought
 from storage.engine import Database
 from storage.tables import alerts, api_tokens, grants, items, metadata, segments, set_aside_rows
 from storage.workflows import Workflow
@@ -39,10 +43,14 @@ from workbench import actions, known_reviews
 from workbench.actions import (
     alerting,
     assigning,
+    auditing,
     checking,
     confirming,
     correcting,
     delivering,
+    depending,
+    drilling,
+    escalating,
     exporting,
     feeding,
     forewarning,
@@ -53,11 +61,15 @@ from workbench.actions import (
     looking,
     notifying,
     noting,
+    path_testing,
+    pausing,
     pulling,
+    readying,
     receiving,
     reconciling,
     reminding,
     resolving,
+    responding,
     reviewing,
     saving_views,
     sourcing,
@@ -66,6 +78,7 @@ from workbench.actions import (
 from workbench.actions.receiving import WorkflowNotFound
 from workbench.actions.reconciling import Edit
 from workbench.actions.telling import DecisionsWanted, ItemsWanted, NothingThere
+from workbench.checkpoints import Folder, Witness
 
 VICTORIA, QUEENSLAND = "Victoria\x1f", "Queensland\x1f"
 ROWS = """series,period,ai_forecast,human_forecast,segment_state
@@ -109,6 +122,7 @@ class World:
     ids: dict[str, int]
     people: dict[tuple[str, str], int]  #: (letter, where it stands) → person
     folder: Path
+    witness: Witness  #: beside whose checkpoints nothing is lost
 
 
 Call = Callable[[Database, World, int], object]
@@ -151,9 +165,17 @@ def token_of(database: Database, person: int) -> int:
         return session.execute(found.where(grants.c.person_id == person)).scalar_one_or_none() or 0
 
 
+def exported_whole(database: Database, world: World, person: int) -> int:
+    path = world.folder / "record.jsonl"
+    path.unlink(missing_ok=True)
+    return auditing.export_whole(database, person_id=person, path=path)
+
+
 A, B = "ADMOX" + "R", "RDO"  # who sees the queue; who reviews
 SOON = datetime(2027, 1, 1, tzinfo=UTC)
 NEXT = SOON + timedelta(days=1)
+#: Another text of the policy than the one in force.
+POLICY = 'key = "sales"\ntitle = "Sales"\nunit = "EUR k"\nsegments = ["state"]\nowner = "o@example.com"\n'
 TABLE: dict[Callable[..., Any], Row] = {
     # the queue
     reviewing.take_next: row(B, "workflow", lambda d, w, p: reviewing.take_next(d, person_id=p, workflow=w.workflow)),
@@ -406,16 +428,146 @@ TABLE: dict[Callable[..., Any], Row] = {
     governing.add_workflow: row(
         "OX",
         "whole",
-        lambda d, w, p: governing.add_workflow(
-            d, person_id=p, toml_text='key = "sales"\ntitle = "Sales"\nunit = "EUR k"\nsegments = ["state"]\n'
-        ),
+        lambda d, w, p: governing.add_workflow(d, person_id=p, toml_text=POLICY),
     ),
     governing.list_workflows: row("own", "", lambda d, w, p: governing.list_workflows(d, person_id=p)),
     governing.show_workflow: row(
         A + "I", "workflow", lambda d, w, p: governing.show_workflow(d, person_id=p, key="sales")
     ),
-    governing.check_workflow: row(
-        A + "I", "workflow", lambda d, w, p: governing.check_workflow(d, person_id=p, key="sales")
+    governing.registry: row("own", "", lambda d, w, p: governing.registry(d, person_id=p)),
+    governing.policy_versions: row(
+        A + "I", "workflow", lambda d, w, p: governing.policy_versions(d, person_id=p, key="sales")
+    ),
+    governing.handover_history: row(
+        A + "I", "workflow", lambda d, w, p: governing.handover_history(d, person_id=p, key="sales")
+    ),
+    governing.preview_policy: row(
+        "OX",
+        "whole",
+        lambda d, w, p: governing.preview_policy(d, person_id=p, workflow_key="sales", toml_text=POLICY),
+    ),
+    governing.change_policy: row(
+        "OX",
+        "whole",
+        lambda d, w, p: governing.change_policy(
+            d, person_id=p, workflow_key="sales", toml_text=POLICY, policy_version=w.workflow.policy_version
+        ),
+    ),
+    governing.hand_over: row(
+        "OX",
+        "whole",
+        lambda d, w, p: governing.hand_over(
+            d, person_id=p, workflow_key="sales", owner="new@example.com", deputy=None, note="x"
+        ),
+    ),
+    readying.check_workflow: row(
+        A + "I", "workflow", lambda d, w, p: readying.check_workflow(d, person_id=p, key="sales")
+    ),
+    readying.open_for_review: row("OX", "whole", lambda d, w, p: readying.open_for_review(d, person_id=p, key="sales")),
+    pausing.preview_showing: row(
+        "OX",
+        "whole",
+        lambda d, w, p: pausing.preview_showing(d, person_id=p, workflow_key="sales", values=AiValues.PAUSED),
+    ),
+    pausing.choose_showing: row(
+        "OX",
+        "whole",
+        lambda d, w, p: pausing.choose_showing(d, person_id=p, workflow_key="sales", values=AiValues.PAUSED, note="x"),
+    ),
+    pausing.showing_history: row(
+        A, "workflow", lambda d, w, p: pausing.showing_history(d, person_id=p, workflow=w.workflow)
+    ),
+    depending.what_depends: row(
+        A, "workflow", lambda d, w, p: depending.what_depends(d, person_id=p, workflow=w.workflow)
+    ),
+    depending.outside_scope: row(
+        A, "workflow", lambda d, w, p: depending.outside_scope(d, person_id=p, workflow=w.workflow)
+    ),
+    # the ladder, incidents and the override path; an auditor reads them and changes nothing
+    escalating.rehearse: row("DMOX", "mixed", lambda d, w, p: escalating.rehearse(d, person_id=p, workflow=w.workflow)),
+    escalating.last_acts: row(
+        "DMOX", "mixed", lambda d, w, p: escalating.last_acts(d, person_id=p, workflow=w.workflow)
+    ),
+    path_testing.try_path: row(
+        "RDMOX", "workflow", lambda d, w, p: path_testing.try_path(d, person_id=p, workflow=w.workflow)
+    ),
+    path_testing.path_tests_of: row(
+        A, "workflow", lambda d, w, p: path_testing.path_tests_of(d, person_id=p, workflow=w.workflow)
+    ),
+    responding.list_incidents: row(
+        A, "workflow", lambda d, w, p: responding.list_incidents(d, person_id=p, workflow=w.workflow)
+    ),
+    responding.whole_incident: row(
+        A,
+        "workflow",
+        lambda d, w, p: responding.whole_incident(d, person_id=p, incident_id=w.ids["incident"]),
+        IncidentRefused,
+    ),
+    responding.open_incident: row(
+        "RDMOX",
+        "workflow",
+        lambda d, w, p: responding.open_incident(
+            d, person_id=p, workflow=w.workflow, title="x", severity=Severity.MINOR
+        ),
+    ),
+    responding.comment: row(
+        "RDMOX",
+        "workflow",
+        lambda d, w, p: responding.comment(d, person_id=p, incident_id=w.ids["incident"], body="x"),
+        IncidentRefused,
+    ),
+    responding.hand_over: row(
+        "MO",
+        "whole",
+        lambda d, w, p: responding.hand_over(
+            d, person_id=p, incident_id=w.ids["incident"], owner_id=w.other_person, severity=Severity.MAJOR
+        ),
+        IncidentRefused,
+    ),
+    responding.close: row(
+        "MO",
+        "whole",
+        lambda d, w, p: responding.close(d, person_id=p, incident_id=w.ids["incident"], closing_note="x"),
+        IncidentRefused,
+    ),
+    responding.reopen: row(
+        "MO",
+        "whole",
+        lambda d, w, p: responding.reopen(d, person_id=p, incident_id=w.ids["ended"], why="x"),
+        IncidentRefused,
+    ),
+    responding.owners_to_be: row(
+        "RDMOX", "workflow", lambda d, w, p: responding.owners_to_be(d, person_id=p, workflow_id=w.workflow.id)
+    ),
+    # the record
+    auditing.search: row(
+        "OAX", "workflow", lambda d, w, p: auditing.search(d, person_id=p, workflow_key="sales", sought=Sought())
+    ),
+    auditing.last_event: row(
+        "OAX", "anywhere", lambda d, w, p: auditing.last_event(d, person_id=p, action=drilling.DRILLED)
+    ),
+    auditing.verify_as: row("OAX", "anywhere", lambda d, w, p: auditing.verify_as(d, person_id=p, witness=None)),
+    auditing.export_whole: row("OAX", "everywhere", exported_whole),
+    auditing.accept_loss: row(
+        "X",
+        "everywhere",
+        lambda d, w, p: auditing.accept_loss(d, person_id=p, witness=w.witness, reason="x"),
+    ),
+    drilling.drill: row(
+        "X", "everywhere", lambda d, w, p: drilling.drill(d, person_id=p, witness=None, folder=w.folder)
+    ),
+    # people
+    granting.list_requests: row("X", "whole somewhere", lambda d, w, p: granting.list_requests(d, person_id=p)),
+    granting.answer_request: row(
+        "X",
+        "whole",
+        lambda d, w, p: granting.answer_request(d, person_id=p, request_id=w.ids["request"], give=True),
+    ),
+    granting.erasing_would: row(
+        "X", "everywhere", lambda d, w, p: granting.erasing_would(d, person_id=p, whom=w.other_person)
+    ),
+    granting.erase_person: row(
+        "X", "everywhere", lambda d, w, p: granting.erase_person(d, person_id=p, whom=w.other_person, reason="x")
     ),
     granting.list_people: row("X", "whole somewhere", lambda d, w, p: granting.list_people(d, person_id=p)),
     granting.grant_role: row(
@@ -540,19 +692,32 @@ ELSEWHERE = {
     telling.bearer_of: "tests/workbench/api/test_who.py",
 }
 #: They start another process or read a lot. Quick: tried for those alone whom they are not for.
-COSTLY = {importing.import_file, importing.guess_mapping, correcting.take_out, looking.compare}
-#: What the server does by itself; no page and no program can ask for it.
+COSTLY = {
+    importing.import_file,
+    importing.guess_mapping,
+    correcting.take_out,
+    looking.compare,
+    drilling.drill,
+}
+#: What the server does by itself, and what whoever owns the database does on the command line, with no account's
+#: grants (they could read and write every table); no page and no program can ask for it.
 OF_THE_SERVER = {
     "alerting.raise_alerts",
+    "auditing.verify",
+    "auditing.verify_beside",
     "delivering.give_back",
     "delivering.keep_answers",
     "delivering.take_next",
+    "escalating.climb",
     "feeding.watch_feeds",
     "forewarning.keep_notices",
     "pulling.pull_due",
     "releasing.free_claims",
     "releasing.release_these",
     "reminding.send_digests",
+    "retaining.remove_old",
+    "retaining.remove_old_daily",
+    "retaining.would_remove",
     "reviewing.keep_order",
     "sourcing.learn",
     "sourcing.learn_of",
@@ -647,13 +812,16 @@ def world(database: Database, tmp_path: Path) -> World:
         (held,) = tokens.held_grants(session, other)
         ids = {"decision": 404, "absence": 0, "submission": 0, "token": _token(session, held.id, other)}
         ids["alert"] = _alert(session, here)
+        ids["request"] = people.ask_for_role(session, other, Role.ADMINISTRATOR, workflow_id=here, asked_by=disabled)
         ids["receiver"] = receivers.add(session, here, "https://example.com/hook", person_id=other)
     ids["set aside"] = _set_aside(database)
     ids["absence"] = assigning.note_absence(database, person_id=other, whose=other, from_at=SOON, until_at=NEXT)
+    ids |= _incidents(database, workflow, other)
     director = found["D", "everywhere"]
     with database.reading() as session:
         item = one_item.get(session, acme, people.principal(session, director))
-    return World(database, workflow, item, other, ids, found, tmp_path)
+    witness = Witness(Folder(tmp_path), Ed25519PrivateKey.generate())
+    return World(database, workflow, item, other, ids, found, tmp_path, witness)
 
 
 def _token(session: Session, grant_id: int, person: int) -> int:
@@ -673,6 +841,17 @@ def _alert(session: Session, workflow_id: int) -> int:
     facts = {"sentence": "x", "value": 1.0, "limit": 0.0}
     raised = {"workflow_id": workflow_id, "measure": "override_rate", "details": facts, "raised_at": SOON}
     return session.execute(insert(alerts).values(**raised).returning(alerts.c.id)).scalar_one()
+
+
+def _incidents(database: Database, workflow: Workflow, person: int) -> dict[str, int]:
+    """One that is open, which nobody owns, and one that is closed."""
+    asked = {"title": "x", "severity": Severity.MINOR, "by": None}
+    with database.writing() as session:
+        made = {name: responding.start(session, workflow, **asked) for name in ("incident", "ended")}
+        incidents.change(session, made["incident"], owner_id=None, severity=Severity.MINOR)
+        incidents.close(session, made["ended"], by=person, closing_note="x")
+        incidents.change(session, made["ended"], owner_id=None, severity=Severity.MINOR)
+    return made
 
 
 def _set_aside(database: Database) -> int:
@@ -713,6 +892,7 @@ def test_who_gets_through(world: World, is_whole: bool) -> None:
     assert wrong == [], "\n".join(wrong)
     after = everything(world.database)
     events = after.pop("audit_events")[len(before.pop("audit_events")) :]
+    assert len(after.pop("audit_chain")) - len(before.pop("audit_chain")) == len(events)
     assert after == before, "what was refused left a trace"
     assert {event["action"] for event in events} == {"access.refused"}
 

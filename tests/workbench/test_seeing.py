@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,15 +10,32 @@ from sqlalchemy import update
 from streamlit.testing.v1 import AppTest
 
 from review_queue.exporting import ExportKind
+from review_queue.incidents import Severity
 from review_queue.items import Outcome, Reason
 from review_queue.masking import FieldClass
 from review_queue.roles import ALLOWED, Grant, Principal, Role, Task
+from review_queue.showing import AiValues
+from storage import people
+from storage.audit_search import Sought
 from storage.engine import Database
 from storage.tables import decisions
 from storage.workflows import Workflow
 from tests.builders import a_person, a_workflow, bring_in, choose, take
 from workbench import known_reviews, reads
-from workbench.actions import exporting, issuing, reconciling, reviewing, telling
+from workbench.actions import (
+    auditing,
+    escalating,
+    exporting,
+    governing,
+    issuing,
+    path_testing,
+    pausing,
+    reconciling,
+    responding,
+    reviewing,
+    telling,
+)
+from workbench.actions.auditing import AuditRefused
 from workbench.actions.exporting import ExportRefused, Wanted
 from workbench.actions.telling import DecisionsWanted, ItemsWanted
 from workbench.api.shapes import DecisionShape, ItemShape
@@ -27,6 +45,7 @@ from workbench.settings import settings
 NAMES, WORDS, AI_WORDS = "Quillnamed", "quillwritten", "quillmodelled"
 CANARIES = (NAMES, WORDS, AI_WORDS)
 HIDES = {field.value: {role.value: "masked" for role in Role} for field in FieldClass if field is not FieldClass.MONEY}
+LADDER = [{"name": "first", "after_hours": 1, "since": "created", "who": "director"}]
 FORECASTS = "series,period,ai_forecast,human_forecast,human_by,human_note,ai_rationale\n" + "".join(
     f"acme-{number},2026-12,1000,{1300 + 100 * number},{NAMES} author,{WORDS} note,{AI_WORDS} trend\n"
     for number in range(1, 5)
@@ -35,7 +54,7 @@ FORECASTS = "series,period,ai_forecast,human_forecast,human_by,human_note,ai_rat
 
 def work_in(database: Database, **policy: object) -> Workflow:
     """A workflow in which somebody with a telling name has decided, commented, skipped and handed on."""
-    workflow = a_workflow(database, audit_share=0.0, **policy)
+    workflow = a_workflow(database, audit_share=0.0, escalation=LADDER, **policy)
     bring_in(database, workflow, FORECASTS)
     bring_in(database, workflow, f"series,period,ai_forecast,human_note\nacme-9,2026-12,none,{WORDS}\n")
     quill = a_person(database, f"{NAMES} person", Role.DIRECTOR)
@@ -50,9 +69,54 @@ def work_in(database: Database, **policy: object) -> Workflow:
     choice = choose(desk, Outcome.ESCALATE, key="key-2", note=f"{WORDS} question")
     reviewing.submit_decision(database, person_id=quill, workflow=workflow, choice=choice)
     take(database, quill, workflow)
+    govern_in(database, workflow)
     with database.writing() as session:
         session.execute(update(decisions).values(owner=f"{NAMES} owner"))
     return workflow
+
+
+def govern_in(database: Database, workflow: Workflow) -> None:
+    """Somebody with a telling name pauses, hands over, tests, and has an incident of every kind of line."""
+    owner = a_person(database, f"{NAMES} governor", Role.OWNER)
+    who = {"person_id": owner, "workflow_key": workflow.key}
+    pausing.choose_showing(database, **who, values=AiValues.PAUSED, note=f"{WORDS} pause")
+    pausing.choose_showing(database, **who, values=AiValues.SHOWN, note=f"{WORDS} resumption")
+    names = {"owner": f"{NAMES}@example.com", "deputy": f"{NAMES}-2@example.com"}
+    governing.hand_over(database, **who, **names, note=f"{WORDS} hand-over")
+    governing.hand_over(database, **who, owner="owner@example.com", deputy=None, note=f"{WORDS} return")
+    path_testing.try_path(database, person_id=owner, workflow=workflow)
+    asked = {"severity": Severity.MINOR, "workflow": workflow}
+    first = responding.open_incident(database, person_id=owner, title=f"{WORDS} title", **asked)
+    mine = {"person_id": owner, "incident_id": first}
+    responding.comment(database, **mine, body=f"{WORDS} comment")
+    responding.hand_over(database, **mine, owner_id=owner, severity=Severity.MAJOR)
+    responding.close(database, **mine, closing_note=f"{WORDS} end")
+    responding.open_incident(database, person_id=owner, title=f"{WORDS} second", **asked)
+    later = datetime.now(UTC) + timedelta(days=30)
+    assert escalating.climb(database, now=later) > 0
+    bring_in(database, workflow, "series,period,ai_forecast,human_forecast\nacme-8,2026-12,1000,1900\n")  # goes up next
+
+
+def what_governing_shows(database: Database, workflow: Workflow, person: int) -> list[object]:
+    who, here = {"person_id": person}, {"person_id": person, "workflow": workflow}
+    user = {"person_id": person, "key": workflow.key}
+    told = [
+        pausing.showing_history(database, **here),
+        governing.policy_versions(database, **user),
+        governing.handover_history(database, **user),
+        path_testing.path_tests_of(database, **here),
+        responding.list_incidents(database, **here),
+        *(responding.whole_incident(database, **who, incident_id=number) for number in (1, 2)),
+    ]
+    with database.reading() as session:
+        principal = people.principal(session, person)
+    if principal.may(Task.RESPOND):
+        told.append(responding.owners_to_be(database, **who, workflow_id=workflow.id))
+    if escalating.may_rehearse(principal, workflow.id):
+        told += [escalating.rehearse(database, **here), escalating.last_acts(database, **here)]
+    if principal.may(Task.AUDIT):
+        told.append(auditing.search(database, **who, workflow_key=workflow.key, sought=Sought()))
+    return told
 
 
 @pytest.fixture
@@ -116,6 +180,20 @@ def test_nothing_that_screens_read_holds_it(database: Database, hidden: Workflow
     assert found_in(told) == []
 
 
+@pytest.mark.parametrize("role", [role for role in Role if role in ALLOWED[Task.SEE_QUEUE]])
+def test_nothing_that_is_read_of_governing_holds_it(database: Database, hidden: Workflow, role: Role) -> None:
+    told = what_governing_shows(database, hidden, a_person(database, "Max", role))
+
+    assert [found for found in told if found_in(found)] == []
+
+
+def test_a_name_that_is_hidden_cannot_be_looked_for_in_the_record(database: Database, hidden: Workflow) -> None:
+    person = a_person(database, "Max", Role.AUDITOR)
+
+    with pytest.raises(AuditRefused, match="Your roles hide people's names here"):
+        auditing.search(database, person_id=person, workflow_key=hidden.key, sought=Sought(person="Quill"))
+
+
 def test_the_canaries_are_there_where_nothing_is_hidden(database: Database, tmp_path: Path) -> None:
     """Or else the tests here would find nothing whatever went out."""
     workflow = work_in(database)
@@ -126,6 +204,9 @@ def test_the_canaries_are_there_where_nothing_is_hidden(database: Database, tmp_
     )
 
     assert found_in(path.read_text("utf-8")) == [NAMES, WORDS]
+    owner = a_person(database, "Omar", Role.OWNER)
+    for told in what_governing_shows(database, workflow, owner):
+        assert found_in(told), told
     assert found_in(reads.receipt(database, person_id=person, decision_id=1)) == list(CANARIES)
 
 

@@ -257,6 +257,7 @@ DOORS = {
     "/oauth2callback": "anybody, twenty times a minute",
     "/healthz": "anybody",
     "/readyz": "anybody",
+    "/metrics": "who shows the token of metrics, or comes from this machine with nothing before it",
     "/api": "nobody",
     "/api/v1": "who shows a token",
     "/api/{rest:path}": "nobody",

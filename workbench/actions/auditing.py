@@ -19,10 +19,12 @@ from review_queue import checkpoints as marks
 from review_queue.chain import LOSS_ACCEPTED, Entry, Event, Flaw, Link, Walk
 from review_queue.checkpoints import Signed, standing
 from review_queue.errors import ReviewError
+from review_queue.masking import FieldClass
 from review_queue.roles import Task
 from storage import audit, audit_search, people, workflows
 from storage.audit_search import Found, Sought
 from storage.engine import Database
+from workbench.actions.seeing import as_seen, sight
 from workbench.checkpoints import Folder, Witness
 
 Keys = Mapping[str, Ed25519PublicKey]
@@ -71,16 +73,19 @@ def search(database: Database, *, person_id: int, workflow_key: str, sought: Sou
 
     Raises:
         NotAllowed: the person may not read the record of this workflow.
+        AuditRefused: a name is looked for by somebody whose roles hide names: what is found would tell whose it is.
     """
     with database.reading() as session:
         who = people.principal(session, person_id)
         workflow = workflows.get(session, workflow_key)
         who.require(Task.AUDIT, workflow.id)
-        return audit_search.find(session, who, workflow, sought)
+        if sought.person and sight(who, workflow).of[FieldClass.PERSON]:
+            raise AuditRefused("Your roles hide people's names here. Search by action, item or time.")
+        return as_seen(session, who, workflow, audit_search.find(session, who, workflow, sought))
 
 
 def last_event(database: Database, *, person_id: int, action: str) -> Event | None:
-    """The newest event with this action, wherever it belongs: for what concerns the installation as a whole."""
+    """The newest event with this action that concerns the installation as a whole: one of no workflow."""
     with database.reading() as session:
         people.principal(session, person_id).require(Task.AUDIT)
         return audit.last_of(session, action)
@@ -254,6 +259,8 @@ def accept_loss(database: Database, *, person_id: int, witness: Witness, reason:
     """
     if not reason.strip():
         raise AuditRefused("Say why, in a few words and without names: the record keeps it for ever.")
+    with database.reading() as session:
+        people.principal(session, person_id).require_everywhere(Task.GRANT)
     behind = witness.behind(database)
     if behind is None:
         raise AuditRefused("The record holds all that its last checkpoint vouches for: there is no loss to accept.")

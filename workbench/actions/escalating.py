@@ -23,6 +23,7 @@ from storage.escalations import Climber, Escalated
 from storage.workflows import Workflow
 from workbench.actions import assigning
 from workbench.actions.again import again
+from workbench.actions.seeing import as_seen
 from workbench.stopping import doors
 
 #: Items in one transaction, so that nobody's click waits long for it.
@@ -86,7 +87,7 @@ def rehearse(
         in_scope = (plan for plan in planned if plan.climber.item_id in seen)
         plans = sorted(in_scope, key=lambda plan: (plan.at, plan.climber.item_id))
         names = people.names_of(session, {person for plan in plans for person in plan.told})
-    acts = tuple(plan.as_foreseen(names) for plan in plans)
+        acts = as_seen(session, who, workflow, tuple(plan.as_foreseen(names) for plan in plans))
     return Rehearsal(now, until, workflow.policy.escalation, acts, is_whole)
 
 
@@ -137,7 +138,8 @@ def last_acts(database: Database, *, person_id: int, workflow: Workflow, limit: 
         who = people.principal(session, person_id)
         if not may_rehearse(who, workflow.id):
             raise NotAllowed(who.name, "see what the escalation ladder did")
-        return escalations.newest(session, workflow.id, people.scope(who, Task.SEE_QUEUE), limit=limit)
+        found = escalations.newest(session, workflow.id, people.scope(who, Task.SEE_QUEUE), limit=limit)
+        return as_seen(session, who, workflow, found)
 
 
 # --- what is to be done --------------------------------------------------------------------------------------------

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy.orm import Session
 
 from review_queue.calendars import BusinessCalendar
 from review_queue.errors import HandoverRefused, WorkflowInvalid
+from review_queue.masking import FieldClass, Sight
 from review_queue.policy_changes import Change, changes
 from review_queue.roles import Principal, Task
 from review_queue.showing import LONGEST_NOTE, Showing
@@ -18,6 +19,7 @@ from storage.handovers import Handover
 from storage.workflows import PolicyVersion, Workflow
 from workbench.actions.again import again
 from workbench.actions.pausing import Effect, effect_of
+from workbench.actions.seeing import as_seen, sight
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,13 +168,23 @@ def show_workflow(database: Database, *, person_id: int, key: str) -> Workflow:
 def policy_versions(database: Database, *, person_id: int, key: str) -> list[PolicyVersion]:
     """Every version of a workflow's policy, the newest first, for whoever has a role in it."""
     with database.reading() as session:
-        return workflows.versions(session, seen(session, person_id, key).id)
+        workflow, who = seen(session, person_id, key), people.principal(session, person_id)
+        sees = sight(who, workflow)
+        found = as_seen(session, who, workflow, workflows.versions(session, workflow.id))
+        return found if sees.is_clear else [_without_names(version, sees) for version in found]
+
+
+def _without_names(version: PolicyVersion, sees: Sight) -> PolicyVersion:
+    policy = version.policy
+    named = {name: sees.text(FieldClass.PERSON, getattr(policy, name)) for name in ("owner", "deputy")}
+    return replace(version, policy=policy.model_copy(update=named))
 
 
 def handover_history(database: Database, *, person_id: int, key: str) -> list[Handover]:
     """Every change of owner or deputy, the newest first, for whoever has a role in the workflow."""
     with database.reading() as session:
-        return handovers.history(session, seen(session, person_id, key).id)
+        workflow, who = seen(session, person_id, key), people.principal(session, person_id)
+        return as_seen(session, who, workflow, handovers.history(session, workflow.id))
 
 
 def seen(session: Session, person_id: int, key: str) -> Workflow:

@@ -149,6 +149,7 @@ def look_closer(database: Database, *, person_id: int, workflow: Workflow, revie
     with database.reading() as session:
         user = people.principal(session, person_id)
     user.require(Task.SEE_ANALYTICS, workflow.id)
+    user.require(Task.ASSIGN, workflow.id)  # asked again where it is recorded; here, to read nothing for the others
     known = read_now(database, workflow, user)
     everybody = people_compared(read_now(database, workflow, span=NEWEST))
     inside = _deciding_in(known)

@@ -25,6 +25,7 @@ from storage.tree import names
 from storage.workflows import Workflow
 from workbench.actions.again import again
 from workbench.actions.deciding import server_of, settle
+from workbench.actions.seeing import as_seen
 from workbench.mailing import MailNotSent, Post, message_to
 
 #: No second test mail goes out within this time, however often somebody presses.
@@ -50,11 +51,11 @@ def try_path(
         post: how mail gets out; None: none does, and word goes out in the app alone.
 
     Raises:
-        NotAllowed: the person does not see the workflow's queue.
+        NotAllowed: the person is nobody who tests it there.
     """
     with database.reading() as session:
         who = people.principal(session, person_id)
-        who.require(Task.SEE_QUEUE, workflow.id)
+        who.require(Task.RESPOND, workflow.id)
         parts = list(_looked_up(session, workflow, database_now(session)))
         mailed_at, now = path_tests.mailed_at(session, workflow.id), database_now(session)
     parts.insert(0, _overriding(database, person_id=person_id, workflow=workflow))
@@ -65,8 +66,9 @@ def try_path(
 def path_tests_of(database: Database, *, person_id: int, workflow: Workflow) -> list[PathTest]:
     """The last tests of the override path, the newest first."""
     with database.reading() as session:
-        people.principal(session, person_id).require(Task.SEE_QUEUE, workflow.id)
-        return path_tests.newest(session, workflow.id)
+        who = people.principal(session, person_id)
+        who.require(Task.SEE_QUEUE, workflow.id)
+        return as_seen(session, who, workflow, path_tests.newest(session, workflow.id))
 
 
 # --- the override itself -------------------------------------------------------------------------------------------

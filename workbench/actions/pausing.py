@@ -22,6 +22,7 @@ from storage.engine import Database, database_now
 from storage.showings import Chosen
 from storage.workflows import Workflow
 from workbench.actions.again import again
+from workbench.actions.seeing import as_seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +114,9 @@ _ACTIONS = {AiValues.PAUSED: "ai.paused", AiValues.ROLLED_BACK: "ai.rolled_back"
 def showing_history(database: Database, *, person_id: int, workflow: Workflow) -> list[Chosen]:
     """Every choice of which values are shown, the newest first, for whoever may see the workflow's queue."""
     with database.reading() as session:
-        people.principal(session, person_id).require(Task.SEE_QUEUE, workflow.id)
-        return showings.history(session, workflow.id)
+        who = people.principal(session, person_id)
+        who.require(Task.SEE_QUEUE, workflow.id)
+        return as_seen(session, who, workflow, showings.history(session, workflow.id))
 
 
 def note_of(note: str) -> str:

@@ -17,6 +17,7 @@ from storage.readiness import Opening
 from storage.workflows import Workflow
 from workbench.actions.again import again
 from workbench.actions.governing import seen
+from workbench.actions.seeing import as_seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,8 @@ def check_workflow(database: Database, *, person_id: int, key: str) -> Readiness
         NotAllowed: the person has no role in it.
     """
     with database.reading() as session:
-        return _checked(session, seen(session, person_id, key))
+        workflow, who = seen(session, person_id, key), people.principal(session, person_id)
+        return as_seen(session, who, workflow, _checked(session, workflow))
 
 
 @again(in_doubt=False)

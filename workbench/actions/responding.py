@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from review_queue.errors import IncidentRefused, NotAllowed
 from review_queue.incidents import Happened, Severity, TimeToClose, time_to_close
+from review_queue.masking import FieldClass
 from review_queue.notices import News
 from review_queue.roles import Principal, Task
 from storage import absences, alerts, audit, incidents, notifications, one_item, people, workflows
@@ -16,6 +17,7 @@ from storage.engine import Database, database_now
 from storage.incidents import Event, Incident
 from storage.workflows import Workflow
 from workbench.actions.again import again
+from workbench.actions.seeing import as_seen, sight
 
 LONGEST_TITLE = 400  #: characters
 LONGEST = 2000  #: characters of a comment or a closing note
@@ -38,6 +40,7 @@ class Whole:
     timeline: tuple[Event, ...]  #: the oldest first
     items: tuple[tuple[int, str, str], ...]  #: id, series, period; those that this person may see
     may_end: bool  #: whether this person may change, close and reopen it
+    may_write: bool  #: whether this person may comment
 
 
 @again(in_doubt=False)
@@ -56,7 +59,7 @@ def open_incident(
 
     Raises:
         IncidentRefused: the title is missing or too long, an item is not there, or the alert has one open already.
-        NotAllowed: the person does not see the workflow's queue.
+        NotAllowed: the person does not respond to incidents there.
     """
     title = " ".join(title.split())
     if not title:
@@ -65,7 +68,7 @@ def open_incident(
         raise IncidentRefused(f"The title has {len(title):,} characters, and {LONGEST_TITLE} is the most.")
     with database.writing() as session:
         who = people.principal(session, person_id)
-        who.require(Task.SEE_QUEUE, workflow.id)
+        who.require(Task.RESPOND, workflow.id)
         if alert_id is not None:
             _check_alert(session, workflow, alert_id)
         return start(
@@ -127,8 +130,9 @@ def note_event(session: Session, workflow_id: int, kind: Happened, *, by: int | 
 def list_incidents(database: Database, *, person_id: int, workflow: Workflow) -> Incidents:
     """The incidents of a workflow, and the median time in which they were closed."""
     with database.reading() as session:
-        people.principal(session, person_id).require(Task.SEE_QUEUE, workflow.id)
-        every = incidents.of(session, workflow.id)
+        who = people.principal(session, person_id)
+        who.require(Task.SEE_QUEUE, workflow.id)
+        every = as_seen(session, who, workflow, incidents.of(session, workflow.id))
         return Incidents(tuple(every), time_to_close(incidents.spans(session, workflow.id)))
 
 
@@ -142,7 +146,9 @@ def whole_incident(database: Database, *, person_id: int, incident_id: int) -> W
         who, incident = _seen_incident(session, person_id, incident_id)
         timeline = tuple(incidents.timeline(session, incident, who))
         touched = tuple(incidents.touched(session, incident_id, who))
-        return Whole(incident, timeline, touched, _may_end(who, incident))
+        may_write = who.may(Task.RESPOND, incident.workflow_id)
+        whole = Whole(incident, timeline, touched, _may_end(who, incident), may_write)
+        return as_seen(session, who, incident.workflow_id, whole)
 
 
 @again(in_doubt=False)
@@ -151,10 +157,12 @@ def comment(database: Database, *, person_id: int, incident_id: int, body: str, 
 
     Raises:
         IncidentRefused: nothing or too much is said, an item is not there, or the incident is closed.
+        NotAllowed: the person does not respond to incidents there.
     """
     body = _words(body, "Write the comment first.", is_needed=not item_ids)
     with database.writing() as session:
         who, incident = _seen_incident(session, person_id, incident_id, lock=True)
+        who.require(Task.RESPOND, incident.workflow_id)
         _check_open(incident)
         found = _seen(session, who, incident.workflow_id, item_ids)
         if incident.items + len(found) > MOST_ITEMS:
@@ -173,16 +181,16 @@ def hand_over(database: Database, *, person_id: int, incident_id: int, owner_id:
     """Give an incident to somebody, and say how grave it is now. The same once more changes nothing.
 
     Raises:
-        IncidentRefused: the new owner does not see the workflow's queue, or the incident is closed.
+        IncidentRefused: the new owner does not respond to incidents there, or the incident is closed.
         NotAllowed: the person neither owns the incident nor answers the workflow's alerts.
     """
     with database.writing() as session:
         who, incident = _seen_incident(session, person_id, incident_id, lock=True)
         _check_may_end(who, incident)
         _check_open(incident)
-        to = {each.person_id: each.name for each in people.who_may(session, Task.SEE_QUEUE, incident.workflow_id)}
+        to = {each.person_id: each.name for each in people.who_may(session, Task.RESPOND, incident.workflow_id)}
         if owner_id not in to:
-            raise IncidentRefused("That person does not see this workflow's queue. Choose somebody who does.")
+            raise IncidentRefused("That person does not respond to incidents here. Choose somebody who does.")
         if (owner_id, severity) == (incident.owner_id, incident.severity):
             return
         incidents.change(session, incident_id, owner_id=owner_id, severity=severity)
@@ -238,10 +246,13 @@ def reopen(database: Database, *, person_id: int, incident_id: int, why: str) ->
 
 
 def owners_to_be(database: Database, *, person_id: int, workflow_id: int) -> dict[int, str]:
-    """To whom an incident can be given: everybody who sees the workflow's queue, id → name."""
+    """To whom an incident can be given: everybody who responds to incidents there, id → name."""
     with database.reading() as session:
-        people.principal(session, person_id).require(Task.SEE_QUEUE, workflow_id)
-        return {who.person_id: who.name for who in people.who_may(session, Task.SEE_QUEUE, workflow_id)}
+        who = people.principal(session, person_id)
+        who.require(Task.RESPOND, workflow_id)
+        seen = sight(who, workflows.by_id(session, workflow_id))
+        able = people.who_may(session, Task.RESPOND, workflow_id)
+        return {each.person_id: seen.text(FieldClass.PERSON, each.name) or "" for each in able}
 
 
 def _seen_incident(
@@ -286,7 +297,8 @@ def _owner_of(session: Session, workflow: Workflow) -> int | None:
 
 
 def _may_end(who: Principal, incident: Incident) -> bool:
-    return who.person_id == incident.owner_id or who.may(Task.ANSWER, incident.workflow_id)
+    is_owner = who.person_id == incident.owner_id and who.may(Task.RESPOND, incident.workflow_id)
+    return is_owner or who.may(Task.ANSWER, incident.workflow_id)
 
 
 def _check_may_end(who: Principal, incident: Incident) -> None:

@@ -188,7 +188,7 @@ def _everybody(user: Principal, known: Reviews, compared: Compared) -> None:
     found = oversight.unlabelled(counts)
     smallest = known.workflow.policy.smallest_group
     if len(found.table) < smallest:
-        st.caption(f"Dots are drawn from {smallest} people on: among fewer, everybody knows whose is whose.")
+        st.caption(f"Dots are drawn from {smallest:,} people on: among fewer, everybody knows whose is whose.")
         return
     chart = funnel_chart(found, "Does anyone's override rate stand out for their items?", has_names=False)
     alt_text = "Observed over expected overrides of each person, without names, against decisions, with limits"
@@ -202,7 +202,7 @@ def enough_people(known: Reviews, kept: Reviews) -> None:
     decided = judged(known.table)
     if singles_out(decided["reviewer"], decided.index.to_series().isin(kept.table.index), smallest=smallest):
         st.info(
-            f"These figures are about how people decide. Here, or in what is left out, fewer than {smallest} people "
+            f"These figures are about how people decide. Here, or in what is left out, fewer than {smallest:,} people "
             "did, so they would tell of one of them. Show all, or a larger part."
         )
         st.stop()
