@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import pandas as pd
-from sqlalchemy import CompoundSelect, Select, Table, and_, func, insert, literal, select, text, union
+from sqlalchemy import CompoundSelect, Select, Table, and_, func, insert, literal, select, text, union_all
 from sqlalchemy.orm import Session
 
 from storage import bulk
@@ -107,10 +107,11 @@ def note_changed(session: Session, workflow_id: int, which: Select[Any], *, colu
 
 def _named(workflow_id: int, since: Tips) -> tuple[CompoundSelect[Any], CompoundSelect[Any]]:
     """The live and the past reviews that are named by something that came in."""
+    # With repetitions: to leave them out SQLite would read an index of each table in its whole length.
     event, change = audit_events.c, review_changes.c
     changed = and_(change.id > since.review_changes, change.workflow_id == workflow_id)
     moved = select(change.series_id).where(changed, change.series_id.is_not(None))
-    live = union(
+    live = union_all(
         select(event.item_id).where(
             event.id > since.audit_events, event.item_id.is_not(None), event.workflow_id == workflow_id
         ),
@@ -119,7 +120,7 @@ def _named(workflow_id: int, since: Tips) -> tuple[CompoundSelect[Any], Compound
         select(change.item_id).where(changed, change.item_id.is_not(None)),
         select(items.c.id).where(items.c.series_id.in_(moved)),
     )
-    past = union(
+    past = union_all(
         select(past_reviews.c.id).where(
             past_reviews.c.id > since.past_reviews, past_reviews.c.workflow_id == workflow_id
         ),
@@ -141,7 +142,7 @@ def _told(session: Session, since: Tips, between: tuple[datetime, datetime]) -> 
         plan.where(used_values.c.id > since.used_values),
         plan.where(used > start, used <= end),
     )
-    return frame(session, union(*told))
+    return frame(session, union_all(*told)).drop_duplicates()
 
 
 def _of_series(session: Session, workflow_id: int, told: pd.DataFrame, table: Table) -> list[int]:

@@ -13,7 +13,7 @@ from datetime import date, datetime
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from sqlalchemy import ColumnElement, Table, and_, delete, func, insert, select, union, update
+from sqlalchemy import ColumnElement, Table, and_, delete, func, insert, select, union_all, update
 from sqlalchemy.orm import Session
 
 from storage import bulk
@@ -241,7 +241,7 @@ def _where_they_stood(session: Session, workflow: Workflow, some: Some) -> set[K
     """The parts in which these reviews can have been kept until now."""
     this, of = bulk.among(session, items.c.id, some.items), items.c.series_id
     cycle = cycles.c.workflow_id == items.c.workflow_id
-    ended = union(
+    ended = union_all(
         select(of, decisions.c.decided_at.label("at")).join(decisions, decisions.c.item_id == items.c.id).where(this),
         select(of, cycles.c.locked_at).join(cycles, cycle & (cycles.c.period == items.c.period)).where(this),
         select(of, items.c.created_at).where(this),

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from review_queue.periods import parse_period, seasons_back
 from storage import bulk
+from storage.engine import unindexed
 from storage.frames import frame
 from storage.tables import actuals, series
 from storage.workflows import Workflow
@@ -104,14 +105,17 @@ def _known_actuals(
             corrected_at.label("corrected_at"),
         )
         .join(series, series.c.id == actuals.c.series_id)
-        .where(series.c.workflow_id == workflow_id, func.coalesce(final_at, actuals.c.received_at) <= as_of)
+        .where(func.coalesce(final_at, actuals.c.received_at) <= as_of)
     )
     names = [str(period) for period in periods.dropna().unique()]
     if len(names) <= MOST_PERIODS_NAMED:
         query = query.where(actuals.c.period.in_(names))
     of = series_ids.dropna().unique()
     if len(of) <= bulk.CHUNK:
-        query = query.where(bulk.among(session, actuals.c.series_id, of))
+        among = bulk.among(session, actuals.c.series_id, of)
+        query = query.where(unindexed(series.c.workflow_id) == workflow_id, among)
+    else:
+        query = query.where(series.c.workflow_id == workflow_id)
     known = frame(session, query).astype({"series_id": "int64", "value": float})
     return known.assign(corrected_at=pd.to_datetime(known["corrected_at"], utc=True))
 

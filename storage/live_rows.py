@@ -6,13 +6,14 @@ from datetime import datetime
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import CTE, ColumnElement, Select, Subquery, and_, case, func, not_, null, or_, select, true
+from sqlalchemy import CTE, ColumnElement, Select, Subquery, and_, case, func, not_, null, or_, select
 from sqlalchemy.orm import Session
 
 from review_queue.items import FINAL_OUTCOMES, Outcome, SourceKind, State
 from review_queue.roles import Principal, Task
 from storage import bulk
 from storage import people as persons
+from storage.engine import unindexed
 from storage.frames import frame
 from storage.growth import Some
 from storage.tables import (
@@ -41,10 +42,10 @@ def live_rows(
     session: Session, workflow: Workflow, as_of: datetime, within: Principal | None, only: Some | None
 ) -> pd.DataFrame:
     """The items of ``storage.reports.rows``."""
-    wanted = true() if only is None else _among(session, workflow.id, only)
-    effective = _effective_decisions(workflow.id, as_of, wanted)
-    table = frame(session, _live_query(workflow.id, as_of, effective, within, wanted))
-    standing = _standing_forecasts(session, workflow.id, as_of, effective, wanted)
+    here = items.c.workflow_id == workflow.id if only is None else _among(session, workflow.id, only)
+    effective = _effective_decisions(as_of, here)
+    table = frame(session, _live_query(as_of, effective, within, here))
+    standing = _standing_forecasts(session, as_of, effective, here)
     undecided = table["outcome"].isna()
     stood = standing.reindex(table.loc[undecided, "item"])
     for column in standing.columns:
@@ -53,16 +54,15 @@ def live_rows(
 
 
 def _among(session: Session, workflow_id: int, only: Some) -> ColumnElement[bool]:
-    if not only.and_open:
-        return bulk.among(session, items.c.id, only.items)
-    # By their ids: of "open, or one of these" the databases look at every item that there is.
-    waiting = select(items.c.id).where(items.c.workflow_id == workflow_id, OPEN)
-    return bulk.among(session, items.c.id, sorted({*only.items, *session.execute(waiting).scalars()}))
+    ids = list(only.items)
+    if only.and_open:
+        # By their ids: of "open, or one of these" the databases look at every item that there is.
+        waiting = select(items.c.id).where(items.c.workflow_id == workflow_id, OPEN)
+        ids = sorted({*ids, *session.execute(waiting).scalars()})
+    return and_(unindexed(items.c.workflow_id) == workflow_id, bulk.among(session, items.c.id, ids))
 
 
-def _live_query(
-    workflow_id: int, as_of: datetime, effective: CTE, within: Principal | None, wanted: ColumnElement[bool]
-) -> Select[Any]:
+def _live_query(as_of: datetime, effective: CTE, within: Principal | None, here: ColumnElement[bool]) -> Select[Any]:
     decided = and_(
         effective.c.outcome.in_(FINAL_OUTCOMES), not_(effective.c.is_provisional), effective.c.round == items.c.round
     )
@@ -76,7 +76,7 @@ def _live_query(
         else_=State.READY.value,
     )
     why = reasons.alias("why")
-    claims = _first_claims(workflow_id, as_of, wanted)
+    claims = _first_claims(as_of, here)
     frozen = {
         "decided_at": effective.c.decided_at,
         "outcome": effective.c.outcome,
@@ -122,13 +122,13 @@ def _live_query(
         .outerjoin(effective, effective.c.item_id == items.c.id)
         .outerjoin(why, and_(why.c.decision_id == effective.c.id, why.c.rank == 0))
         .outerjoin(claims, claims.c.item_id == items.c.id)
-        .where(items.c.workflow_id == workflow_id, items.c.created_at <= as_of, wanted)
+        .where(here, items.c.created_at <= as_of)
         .where(*([] if within is None else [persons.scope(within, Task.SEE_ANALYTICS)]))
         .order_by(items.c.id)
     )
 
 
-def _effective_decisions(workflow_id: int, as_of: datetime, wanted: ColumnElement[bool]) -> CTE:
+def _effective_decisions(as_of: datetime, here: ColumnElement[bool]) -> CTE:
     """The last word on each item by ``as_of``: the newest row of its newest round, whatever it says."""
     newest = func.row_number().over(
         partition_by=decisions.c.item_id, order_by=(decisions.c.round.desc(), decisions.c.id.desc())
@@ -136,15 +136,14 @@ def _effective_decisions(workflow_id: int, as_of: datetime, wanted: ColumnElemen
     ranked = (
         select(decisions, newest.label("newest"))
         .join(items, items.c.id == decisions.c.item_id)
-        .where(items.c.workflow_id == workflow_id, decisions.c.decided_at <= as_of, wanted)
+        .where(here, decisions.c.decided_at <= as_of)
         .subquery("ranked")
     )
     return select(ranked).where(ranked.c.newest == 1).cte("effective")
 
 
-def _first_claims(workflow_id: int, as_of: datetime, wanted: ColumnElement[bool]) -> Subquery:
+def _first_claims(as_of: datetime, here: ColumnElement[bool]) -> Subquery:
     """When each item was first taken up: from the record of claims, from decisions, and from the item itself."""
-    here = and_(items.c.workflow_id == workflow_id, wanted)
     noted = (
         select(items.c.id.label("item_id"), items.c.claimed_at.label("at")).where(here),
         select(decisions.c.item_id, decisions.c.claimed_at).join(items, items.c.id == decisions.c.item_id).where(here),
@@ -161,15 +160,13 @@ def _first_claims(workflow_id: int, as_of: datetime, wanted: ColumnElement[bool]
     )
 
 
-def _standing_forecasts(
-    session: Session, workflow_id: int, as_of: datetime, effective: CTE, wanted: ColumnElement[bool]
-) -> pd.DataFrame:
+def _standing_forecasts(session: Session, as_of: datetime, effective: CTE, here: ColumnElement[bool]) -> pd.DataFrame:
     """The newest forecast of each kind received by ``as_of``, for undecided items; one row each, indexed by item."""
     newest = func.row_number().over(partition_by=(forecasts.c.item_id, sources.c.kind), order_by=forecasts.c.id.desc())
     undecided = (
         select(items.c.id)
         .outerjoin(effective, and_(effective.c.item_id == items.c.id, effective.c.round == items.c.round))
-        .where(items.c.workflow_id == workflow_id, wanted)
+        .where(here)
         .where(
             or_(
                 effective.c.outcome.is_(None),
