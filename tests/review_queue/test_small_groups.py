@@ -62,9 +62,9 @@ def test_the_sum_over_segments_is_the_total(table: pd.DataFrame) -> None:
     """I15: no group is taken out of what is split, so what is shown adds up."""
     count = len(table)
     full = table.assign(
-        ai_forecast=100.0,
-        final_forecast=[100.0 if number % 3 else 150.0 for number in range(count)],
-        human_forecast=120.0,
+        state="decided",
+        ai=100.0,
+        final=[100.0 if number % 3 else 150.0 for number in range(count)],
         decided_at=pd.Timestamp("2026-01-05", tz="UTC"),
         band="large",
         hours_to_deadline=5.0,
