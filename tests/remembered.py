@@ -1,4 +1,4 @@
-"""Imports that tests begin with, remembered: the next time a file meets the same small database, its rows are put there.
+"""Imports that tests begin with, remembered: when a file meets the same small database again, its rows are put there.
 
 An import of three rows takes a fifth of a second, and was two thirds of the time of the tests that begin with one. What
 is remembered is what the real import wrote in this run, table by table; times of the first import become times of now.
