@@ -10,7 +10,7 @@ ARGS ?=
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test tests check lint types format migration requirements pictures api corpus crash deliveries tamper states long defects bench-import bench-click bench-analytics bench-queue supply-chain replicas rolling partition soak clean
+.PHONY: help run test tests both check lint types format migration requirements pictures api corpus crash deliveries tamper states long defects bench-import bench-click bench-analytics bench-queue supply-chain replicas rolling partition soak clean
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -68,6 +68,9 @@ deliveries: N ?= 2000
 
 long: $(VENV)/installed-dev ## Run the tests that take too long for every commit: of the browser, and of twenty seeds
 	@$(PYTHON) -m pytest -n auto --dist worksteal -m long -rP tests/browser tests/workbench
+
+both: $(VENV)/installed-dev ## Run every test on both kinds of database, also those that a commit runs on one
+	@WORKBENCH_TESTS_ON_BOTH=1 $(PYTHON) -m pytest -n auto --dist worksteal
 
 api: $(VENV)/installed-dev ## Ask the HTTP interface what nobody would, long: make api N=500
 	@API_EXAMPLES=$(N) $(PYTHON) -m pytest -n auto --dist worksteal tests/workbench/api/test_schemathesis.py

@@ -25,10 +25,19 @@ os.environ["WORKBENCH_DOUBLE_CLICK_MS"] = "0"
 #: How full this machine's disk is says nothing of the product. What this setting is for has a test of its own.
 os.environ["WORKBENCH_DISK_FREE_PERCENT"] = "0"
 
-#: A test that asks for one of these opens a page, and runs on one kind of database, half of them on each. With the
-#: second name set in the environment it runs on both.
+#: Tests of storage run on both kinds of database, and so do these of actions: what is decided, claimed, brought in, sent,
+#: recorded and allowed. The other actions run on one kind each, half of them on each, so that CI ends within its time;
+#: `make both` runs them all on both.
+ON_BOTH_ALWAYS = {
+    *("test_again", "test_assigning", "test_auditing", "test_checking", "test_confirming", "test_correcting"),
+    *("test_delivering", "test_erasing", "test_escalating", "test_exporting", "test_granting", "test_importing"),
+    *("test_killed_imports", "test_matrix", "test_pausing", "test_reading_lately", "test_reconciling", "test_relaying"),
+    *("test_releasing", "test_retaining", "test_reviewing", "test_rows", "test_second_review", "test_sessions"),
+    "test_skipping",
+}
+#: So does a test that asks for one of these: it opens a page.
 OPENS_A_PAGE = {"open_as", "workbench", "shared_workbench", "page"}
-ON_BOTH = "WORKBENCH_PAGES_ON_BOTH"
+ON_BOTH = "WORKBENCH_TESTS_ON_BOTH"
 
 _number = count()
 #: What SQLAlchemy compiled for the tests so far, by the dialect's name.
@@ -61,13 +70,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _is_the_other_half(item: pytest.Item) -> bool:
     params = getattr(getattr(item, "callspec", None), "params", {})
-    shared = [params[name] for name in ("shared_workbench", "simulated") if name in params]
+    shared = [params[name] for name in ("shared_workbench", "simulated", "loaded") if name in params]
     kinds = shared or [kind for kind in (params.get("database_url"),) if kind]
-    if not kinds or not OPENS_A_PAGE & set(getattr(item, "fixturenames", ())):
+    if not kinds or _is_of_both(item):
         return False
     # A server that a whole module shares is started once.
     name = item.path.name if shared else item.name.replace(kinds[0], "")
     return kinds[0] != ("sqlite", "postgresql")[zlib.crc32(name.encode()) % 2]
+
+
+def _is_of_both(item: pytest.Item) -> bool:
+    if OPENS_A_PAGE & set(getattr(item, "fixturenames", ())) or item.get_closest_marker("one_kind"):
+        return False
+    return Path(__file__).parent / "workbench" not in item.path.parents or item.path.stem in ON_BOTH_ALWAYS
 
 
 @pytest.fixture(scope="session")

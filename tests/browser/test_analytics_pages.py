@@ -43,6 +43,7 @@ def charts(page: Page):
     return page.get_by_test_id("stVegaLiteChart")
 
 
+@pytest.mark.long
 def test_ageing_answers_its_question_with_three_charts(page: Page, simulated: Workbench) -> None:
     sign_in(page, simulated, "manager", "/ageing")
 
@@ -70,12 +71,14 @@ def test_the_views_of_ageing_are_in_the_link(
     expect(charts(page)).to_have_count(drawn)
 
 
+@pytest.mark.long
 def test_the_bottleneck_of_the_simulated_organisation_is_named(page: Page, simulated: Workbench) -> None:
     sign_in(page, simulated, "manager", "/ageing?view=Time&by=Territory")
 
     expect(page.get_by_text("in Benelux")).to_be_visible()
 
 
+@pytest.mark.long
 def test_adoption_answers_its_question_and_names_what_cannot_be_known(page: Page, simulated: Workbench) -> None:
     sign_in(page, simulated, "manager", "/adoption")
 
@@ -86,6 +89,7 @@ def test_adoption_answers_its_question_and_names_what_cannot_be_known(page: Page
     expect(charts(page).last.locator("canvas, svg").first).to_be_visible()
 
 
+@pytest.mark.long
 def test_impact_without_a_baseline_says_so_and_shows_now(page: Page, simulated: Workbench) -> None:
     sign_in(page, simulated, "manager", "/impact?rate=80.0")
 
@@ -194,6 +198,7 @@ def test_a_filter_survives_in_the_link(page: Page, simulated: Workbench) -> None
     expect(answer).to_be_visible()
 
 
+@pytest.mark.long
 def test_the_table_behind_a_chart_can_be_taken_away(page: Page, simulated: Workbench, tmp_path: Path) -> None:
     sign_in(page, simulated, "manager", "/ageing")
     page.get_by_text("Table: open items").click()

@@ -128,6 +128,7 @@ def test_a_database_that_is_away_is_said_and_the_page_stays(at_the_far_end: Work
     assert stored(at_the_far_end, drafts)[0].body["text"] == "A whole reason"
 
 
+@pytest.mark.long
 def test_a_postgresql_that_is_killed_and_started_again_is_hardly_noticed(on_postgresql: Workbench, page: Page):
     bring_in(on_postgresql, 2)
     start(page, on_postgresql)

@@ -48,6 +48,7 @@ def test_every_page_in_the_menu_opens_without_a_failure(organisation: Workbench,
         expect(page.get_by_text("Simulated data")).to_be_visible()
 
 
+@pytest.mark.long
 def test_a_row_of_the_queue_opens_in_review(organisation: Workbench, page: Page):
     sign_in(page, organisation, "reviewer", "/queue")
     table = page.get_by_test_id("stDataFrame").first

@@ -89,6 +89,7 @@ def test_an_override_by_keyboard_asks_for_its_reason_and_keeps_it(workbench: Wor
     assert (reason.code, reason.text) == ("CUST_COMMIT", "They signed on Friday.")
 
 
+@pytest.mark.long
 def test_an_override_without_a_reason_is_refused_and_nothing_typed_is_lost(workbench: Workbench, page: Page):
     bring_in(workbench, 1, step=300)
     start(page, workbench)
@@ -297,6 +298,7 @@ def test_opening_evidence_is_stored_with_the_decision(workbench: Workbench, page
     assert decision.first_evidence_at == view.opened_at
 
 
+@pytest.mark.long
 def test_the_queue_opens_an_item_in_review(workbench: Workbench, page: Page):
     bring_in(workbench, 3)
 

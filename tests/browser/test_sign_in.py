@@ -50,6 +50,7 @@ def test_every_page_is_shut_before_sign_in(page: Page, shared_workbench: Workben
         expect(page.get_by_role("table")).to_have_count(0)
 
 
+@pytest.mark.long
 def test_demo_mode_says_so_before_the_sign_in_and_on_every_page(page: Page, shared_workbench: Workbench) -> None:
     page.goto(shared_workbench.url)
     expect(page.get_by_text(DEMO_BANNER)).to_be_visible()
@@ -68,6 +69,7 @@ def test_a_deep_link_is_kept_through_the_sign_in(page: Page, shared_workbench: W
     expect(page).to_have_title("Queue · Review workbench")
 
 
+@pytest.mark.long
 def test_a_reload_and_another_tab_keep_the_sign_in(page: Page, shared_workbench: Workbench) -> None:
     sign_in(page, shared_workbench, "auditor")
 
@@ -88,6 +90,7 @@ def test_another_browser_is_not_signed_in(new_page: Callable[[], Page], shared_w
     expect(theirs.get_by_role("heading", name=SIGN_IN)).to_be_visible()
 
 
+@pytest.mark.long
 def test_the_menu_leaves_out_what_a_role_can_never_use(page: Page, shared_workbench: Workbench) -> None:
     sign_in(page, shared_workbench, "manager")
 
@@ -111,11 +114,13 @@ def test_the_policy_of_the_server_refuses_nothing_that_the_pages_need(page: Page
     assert complaints == []
 
 
+@pytest.mark.long
 def test_the_server_does_not_say_what_it_is_made_of(page: Page, shared_workbench: Workbench) -> None:
     for path in ("/", "/healthz", "/api/v1", "/_stcore/health"):
         assert "server" not in page.request.get(shared_workbench.url + path).headers
 
 
+@pytest.mark.long
 def test_an_empty_database_offers_the_simulated_organisation(page: Page, workbench: Workbench) -> None:
     page.goto(workbench.url)
     page.get_by_role("button", name="Load the simulated organisation").click()

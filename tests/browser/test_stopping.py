@@ -107,6 +107,7 @@ def test_a_decision_under_way_is_finished_and_told(workbench: Workbench, page: P
     assert {row.state for row in stored(workbench, items)} == {"ready", "decided"}
 
 
+@pytest.mark.long
 def test_an_import_under_way_is_undone_as_a_whole(workbench: Workbench, page: Page):
     database = open_database(workbench.database_url)
     builders.a_workflow(database)
@@ -140,6 +141,7 @@ def test_a_second_sigterm_stops_at_once(sqlite_url: str, tmp_path: Path):
         assert monotonic() - since < 2
 
 
+@pytest.mark.long
 def test_sigint_does_not_wait(sqlite_url: str, tmp_path: Path):
     with serving(sqlite_url, tmp_path, drain_seconds="60") as workbench:
         workbench.process.send_signal(signal.SIGINT)
@@ -147,6 +149,7 @@ def test_sigint_does_not_wait(sqlite_url: str, tmp_path: Path):
         workbench.process.wait(timeout=5)
 
 
+@pytest.mark.long
 def test_signing_out_gives_claims_back(workbench: Workbench, page: Page):
     bring_in(workbench, 1)
     start(page, workbench)

@@ -26,6 +26,8 @@ from workbench.actions import importing
 from workbench.foreign.reading import read, read_here
 from workbench.foreign.sheets import Sheet
 
+pytestmark = pytest.mark.one_kind
+
 ROOT = Path(__file__).parents[2]
 ODD = {case.name: case for case in odd()}
 #: What only the import can refuse: it knows which columns are used, and as what.

@@ -24,6 +24,8 @@ from workbench import demo, reporting
 from workbench.demo_world import World
 from workbench.reporting import BY_WEEK, ReportName
 
+pytestmark = pytest.mark.one_kind
+
 NOW = datetime(2026, 3, 18, 11, 20, tzinfo=UTC)
 THEN = NOW - timedelta(days=200)
 SMALL = World(series_per_territory=3, bottleneck_series=6, undone=5, overturned=5)

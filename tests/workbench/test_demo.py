@@ -31,6 +31,8 @@ from workbench import demo
 from workbench.cli import app
 from workbench.demo_world import World
 
+pytestmark = pytest.mark.one_kind
+
 NOW = datetime(2026, 3, 18, 11, 20, tzinfo=UTC)  # a Wednesday, on which no month becomes final
 WORLD = World()
 SMALL = World(series_per_territory=3, bottleneck_series=6, undone=5, overturned=5)

@@ -18,6 +18,8 @@ from workbench import demo, source_reads
 from workbench.demo_world import World
 from workbench.screens.sources import is_conflict
 
+pytestmark = pytest.mark.one_kind
+
 NOW = datetime(2026, 3, 18, 11, 20, tzinfo=UTC)
 WORLD = World()
 OTHERS = ("people", "series", "items", "forecasts", "actuals", "decisions", "reasons", "evidence", "comments")

@@ -27,6 +27,8 @@ from workbench.actions.forewarning import comment_on_own, keep_notices
 from workbench.actions.notifying import unseen
 from workbench.screens.oversight import own_answer
 
+pytestmark = pytest.mark.one_kind
+
 MARKUP = "![x](https://elsewhere.example/x.png)"
 
 

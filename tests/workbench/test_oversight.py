@@ -26,6 +26,8 @@ from workbench.screens import oversight
 from workbench.screens.overrides_charts import funnel_chart
 from workbench.screens.oversight_charts import rate_by_step
 
+pytestmark = pytest.mark.one_kind
+
 NOBODY = pd.Series(dtype=bool)
 ONCE = pd.DataFrame(columns=["ai", "first", "second", "scale"], dtype="float64")  # nothing reviewed twice
 
