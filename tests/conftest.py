@@ -25,9 +25,9 @@ os.environ["WORKBENCH_DOUBLE_CLICK_MS"] = "0"
 #: How full this machine's disk is says nothing of the product. What this setting is for has a test of its own.
 os.environ["WORKBENCH_DISK_FREE_PERCENT"] = "0"
 
-#: Tests of storage run on both kinds of database, and so do these of actions: what is decided, claimed, brought in, sent,
-#: recorded and allowed. The other actions run on one kind each, half of them on each, so that CI ends within its time;
-#: `make both` runs them all on both.
+#: Tests of storage run on both kinds of database, and so do these of actions: what is decided, claimed, brought in,
+#: sent, recorded and allowed. The other actions run on one kind each, half of them on each, so that CI ends within its
+#: time; `make both` runs them all on both.
 ON_BOTH_ALWAYS = {
     *("test_again", "test_assigning", "test_auditing", "test_checking", "test_confirming", "test_correcting"),
     *("test_delivering", "test_erasing", "test_escalating", "test_exporting", "test_granting", "test_importing"),
