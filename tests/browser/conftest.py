@@ -41,7 +41,7 @@ def shared_workbench(request: pytest.FixtureRequest, tmp_path_factory: pytest.Te
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """The Chromium of the machine, or the one that Playwright downloaded."""
     with sync_playwright() as playwright:

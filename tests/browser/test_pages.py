@@ -45,7 +45,8 @@ def test_every_page_in_the_menu_opens_without_a_failure(organisation: Workbench,
         settled(page)
         expect(page.get_by_text("Something went wrong")).to_have_count(0)
         expect(page.get_by_text("Demo mode: anyone can sign in as anyone")).to_be_visible()
-        expect(page.get_by_text("Simulated data")).to_be_visible()
+        if not page.url.endswith("/people"):  # of every workflow
+            expect(page.get_by_text("Simulated data")).to_be_visible()
 
 
 @pytest.mark.long

@@ -81,7 +81,7 @@ def test_it_says_that_it_is_not_ready_while_it_still_works_and_then_gives_claims
 
         since = stop(workbench)
         page.wait_for_function("url => fetch(url).then(answer => answer.status === 503)", arg=f"{workbench.url}/readyz")
-        assert readiness(workbench) == (503, '{"status":"stopping"}')
+        assert readiness(workbench) == (503, '{"status":"stopping","problems":["stopping"]}')
         press(page, "a")
         expect(page.get_by_text("Saved: Accept AI")).to_be_visible()
 

@@ -408,7 +408,7 @@ def signed_in(site: Site) -> int:
         {"exp": int(time.time()) - 600},
         {"exp": None},
         {"iat": int(time.time()) - 600},
-        {"iat": int(time.time()) + 600},
+        {"iat": int(time.time()) + 24 * 3600},
         {"nonce": "n"},
         {"events": None},
         {"events": {"http://schemas.openid.net/event/other": {}}},
