@@ -453,7 +453,7 @@ class Queue(RuleBasedStateMachine):
         is_lost = self.is_unanswered and fault not in (Fault.AFTER_COMMIT, Fault.ANSWER_LOST)
         if is_lost or (isinstance(answer, ReviewError) and not is_unknown):
             # That somebody tried what they may not do is on record by itself.
-            on_record = {audit_events.name} if _code(answer) == "NotAllowed" else set()
+            on_record = {audit_events.name, audit_chain.name} if _code(answer) == "NotAllowed" else set()
             assert set(self._changed()) <= on_record, f"I10: nothing was to be saved, but {self._changed()} changed"
         return answer
 
