@@ -213,7 +213,7 @@ class Run:
                 raise TimeoutError(f"{what} did not come about in {TOO_LONG:.0f} s")
             if any(ended(worker) is not None for worker in self.workers):
                 raise RuntimeError("A worker ended by itself; its traceback is above.")
-            time.sleep(every)
+            time.sleep(every)  # between two looks at other processes
 
     def states(self) -> Counter[tuple[int, str]]:
         return apart(lambda: _states(self.world.url))
@@ -257,7 +257,7 @@ def produce(url: str, events: int, *, seed: int, pause: float, at_once: int = AT
     sending = outgoing.Sending(database, _workflow(database), 0, 0, tuple(whose))
     for start in range(0, events, at_once):
         sending.events(*chance.choices(whose, k=min(at_once, events - start)))
-        time.sleep(pause)
+        time.sleep(pause)  # the pace at which events come
 
 
 def _workflow(database: Database) -> Any:
