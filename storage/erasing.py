@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, delete, func, insert, or_, select, update
+from sqlalchemy import Column, ColumnElement, Table, delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
+from review_queue.incidents import Happened
 from storage.engine import database_time
 from storage.people import ERASED, revoke_all
 from storage.tables import (
@@ -24,6 +25,8 @@ from storage.tables import (
     figure_comments,
     forecasts,
     grants,
+    incident_events,
+    incidents,
     items,
     mentions,
     notifications,
@@ -68,7 +71,7 @@ class Effect:
     tokens: int
     items_given_back: int  #: open items that are assigned to them
     own: dict[str, int]  #: by table; removed
-    remarks: int  #: comments on items; their text is removed
+    remarks: int  #: comments on items and in incidents; their text is removed
     decisions: int  #: stay, with the reasons that were given
     imported: int  #: rows that came in by file and carry the very name or address; stay, as the file says it
 
@@ -86,7 +89,8 @@ def effect(session: Session, person_id: int) -> Effect:
         tokens=count(api_tokens.c.id, _tokens_of(person_id)),
         items_given_back=count(items.c.id, items.c.assigned_to == person_id, OPEN),
         own={name: count(who, who == person_id) for name, who in _OWN.items()},
-        remarks=count(comments.c.id, comments.c.author_id == person_id),
+        remarks=count(comments.c.id, comments.c.author_id == person_id)
+        + count(incident_events.c.id, *_remarks_in_incidents(person_id)),
         decisions=count(decisions.c.id, decisions.c.actor_id == person_id),
         imported=count(forecasts.c.id, forecasts.c.author.in_(called))
         + count(past_reviews.c.id, past_reviews.c.reviewer.in_(called)),
@@ -152,6 +156,10 @@ def _give_items_back(session: Session, person_id: int, *, by: int) -> None:
         session.execute(insert(assignments).values(assigned_at=database_time()), rows)
 
 
+def _remarks_in_incidents(person_id: int) -> tuple[ColumnElement[bool], ...]:
+    return incident_events.c.actor_id == person_id, incident_events.c.kind == Happened.COMMENT
+
+
 def _read_anew(session: Session, person_id: int) -> None:
     """Servers have reviews at hand with the names that people had: a change of each workflow makes them look again."""
     decided = (
@@ -166,6 +174,7 @@ def _read_anew(session: Session, person_id: int) -> None:
 def _take_out_remarks(session: Session, person_id: int) -> None:
     """What somebody wrote beside the decisions; what explains a decision stays with it."""
     session.execute(update(comments).where(comments.c.author_id == person_id).values(body=REMOVED))
+    session.execute(update(incident_events).where(*_remarks_in_incidents(person_id)).values(body=REMOVED))
     for table, who in (
         (skips, skips.c.person_id),
         (assignments, assignments.c.assigned_by),
@@ -181,13 +190,18 @@ def _rename(session: Session, name: str, email: str | None, stand_in: str) -> No
     for column in (decisions.c.owner, alerts.c.owner):
         table: Table = column.table
         session.execute(update(table).where(column.in_(called)).values({column: stand_in}))
-    # Literally, and not by LIKE, to which a name could hold wild cards.
-    telling = or_(*(func.replace(notifications.c.sentence, word, "") != notifications.c.sentence for word in called))
-    sentence: Any = notifications.c.sentence
-    for word in called:
-        sentence = func.replace(sentence, word, stand_in)
-    session.execute(update(notifications).where(telling).values(sentence=sentence))
+    for text in (notifications.c.sentence, incident_events.c.body, incidents.c.title, incidents.c.closing_note):
+        _replace(session, text, called, stand_in)
     for row in session.execute(select(policies.c.id, policies.c.body)).all():
         owned = {key: stand_in for key in ("owner", "deputy") if row.body.get(key) in called}
         if owned:
             session.execute(update(policies).where(policies.c.id == row.id).values(body={**row.body, **owned}))
+
+
+def _replace(session: Session, text: Column[str], called: list[str], stand_in: str) -> None:
+    """Literally, and not by LIKE, to which a name could hold wild cards."""
+    telling = or_(*(func.replace(text, word, "") != text for word in called))
+    renamed: Any = text
+    for word in called:
+        renamed = func.replace(renamed, word, stand_in)
+    session.execute(update(text.table).where(telling).values({text: renamed}))

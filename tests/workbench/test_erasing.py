@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import func, insert, select, update
 
 from review_queue.errors import NotAllowed, ReviewError
+from review_queue.incidents import Severity
 from review_queue.items import Outcome
 from review_queue.roles import Role
 from review_queue.workflows import policy_of
@@ -25,10 +26,11 @@ from storage.tables import (
     sign_ins,
 )
 from storage.tables import people as people_
+from storage.workflows import Workflow
 from tests import invariants
 from tests.builders import BECAUSE, a_person, a_workflow, bring_in, choose, forecasts, take
 from workbench import auth, known_reviews
-from workbench.actions import granting, issuing, reviewing
+from workbench.actions import granting, issuing, responding, reviewing
 
 NAME, EMAIL, SUBJECT = "Noor Canary-Quill", "canary.quill@example.com", "canary-subject-17"
 
@@ -65,7 +67,20 @@ def noor(database: Database, ada: int) -> int:
         session.execute(insert(notifications).values(**told, sentence=f"{NAME} gave you acme-1."))
         session.execute(update(decisions).values(owner=EMAIL))
         session.execute(update(items).where(items.c.id == desk.item.id).values(assigned_to=noor))
+    _stir_up_an_incident(database, workflow, noor)
     return noor
+
+
+def _stir_up_an_incident(database: Database, workflow: Workflow, noor: int) -> None:
+    """One that names them in its title, its note and its timeline, and in which they talk."""
+    mine = {"database": database, "person_id": noor}
+    title = f"{NAME} saw nonsense"
+    incident = responding.open_incident(**mine, workflow=workflow, title=title, severity=Severity.MINOR)
+    with database.reading() as session:
+        owner = people.find(session, "test", "owner")
+    responding.hand_over(database, person_id=owner, incident_id=incident, owner_id=noor, severity=Severity.MAJOR)
+    responding.comment(**mine, incident_id=incident, body="It is my cousin's account.")
+    responding.close(**mine, incident_id=incident, closing_note=f"Settled; ask {EMAIL}.")
 
 
 def everything(database: Database) -> str:
@@ -86,8 +101,9 @@ def test_nothing_names_an_erased_person_any_more(database: Database, ada: int, n
     granting.erase_person(database, person_id=ada, whom=noor, reason="They asked for it.")
 
     after = everything(database)
-    assert [word for word in (NAME, EMAIL, SUBJECT, "I know them from school", "I was away") if word in after] == []
+    assert [word for word in (NAME, EMAIL, SUBJECT, "I know them from school", "I was away", "my cousin") if word in after] == []
     assert f"Erased person {noor} gave you acme-1." in after
+    assert f"Settled; ask Erased person {noor}." in after
     for table, column in (
         (sign_ins, sign_ins.c.person_id),
         (drafts, drafts.c.person_id),
@@ -135,7 +151,7 @@ def test_the_effect_is_told_before_and_is_what_happens(database: Database, ada: 
     done = granting.erase_person(database, person_id=ada, whom=noor, reason="They asked for it.")
 
     assert effect == done
-    assert (effect.roles, effect.tokens, effect.remarks, effect.decisions, effect.items_given_back) == (1, 1, 1, 1, 1)
+    assert (effect.roles, effect.tokens, effect.remarks, effect.decisions, effect.items_given_back) == (1, 1, 2, 1, 1)
     assert effect.own["sign_ins"] == 1
     with database.reading() as session:
         after = erasing.effect(session, noor)
