@@ -45,6 +45,13 @@ _WITH_GRANTS = (
 _IN_TURN = _WITH_GRANTS.with_for_update(of=people, key_share=True)
 
 
+def administrators_in_turn(session: Session) -> None:
+    """Wait for whoever is about to take an administrator away: two at once could leave nobody."""
+    of_all = (grants.c.role == Role.ADMINISTRATOR, grants.c.workflow_id.is_(None), grants.c.revoked_at.is_(None))
+    held = select(people.c.id).where(people.c.id.in_(select(grants.c.person_id).where(*of_all)))
+    session.execute(held.order_by(people.c.id).with_for_update(key_share=True))
+
+
 def who_may(session: Session, task: Task, workflow_id: int) -> list[Principal]:
     """Everybody whose account works and who may do ``task`` in the workflow, by name, with their grants for it."""
     rows = session.execute(

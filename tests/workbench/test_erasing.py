@@ -101,7 +101,9 @@ def test_nothing_names_an_erased_person_any_more(database: Database, ada: int, n
     granting.erase_person(database, person_id=ada, whom=noor, reason="They asked for it.")
 
     after = everything(database)
-    assert [word for word in (NAME, EMAIL, SUBJECT, "I know them from school", "I was away", "my cousin") if word in after] == []
+    assert [
+        word for word in (NAME, EMAIL, SUBJECT, "I know them from school", "I was away", "my cousin") if word in after
+    ] == []
     assert f"Erased person {noor} gave you acme-1." in after
     assert f"Settled; ask Erased person {noor}." in after
     for table, column in (

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -121,6 +123,20 @@ def test_the_last_administrator_stays(database: Database) -> None:
         granting.revoke_role(database, person_id=ada, to=ada, role=Role.ADMINISTRATOR)
 
     assert grants_of(database, ada) == (Grant(Role.ADMINISTRATOR),)
+
+
+def test_two_administrators_who_shut_each_other_leave_one(database: Database) -> None:
+    ada, bo = add(database, "ada", Role.ADMINISTRATOR), add(database, "bo", Role.ADMINISTRATOR)
+
+    with ThreadPoolExecutor(1) as other:
+        with database.writing() as session:
+            people.administrators_in_turn(session)
+            shutting = other.submit(granting.set_disabled, database, person_id=bo, whom=ada, disabled=True)
+            with pytest.raises(TimeoutError):
+                shutting.result(timeout=0.3)
+            people.set_disabled(session, bo, disabled=True)
+        with pytest.raises(NotAllowed, match="the account is disabled"):
+            shutting.result()
 
 
 def test_somebody_becomes_administrator_by_the_word_of_two(database: Database) -> None:

@@ -137,6 +137,7 @@ def revoke_role(
     """
     with database.writing() as session:
         workflow_id = workflows.get(session, workflow).id if workflow else None
+        people.administrators_in_turn(session)
         _require(people.principal(session, person_id), workflow_id)
         everyone = people.everyone(session)
         person = _person(everyone, to)
@@ -176,6 +177,7 @@ def set_disabled(database: Database, *, person_id: int, whom: int, disabled: boo
         GrantRefused: it is their own account, the last administrator's, an erased one, or is so already.
     """
     with database.writing() as session:
+        people.administrators_in_turn(session)
         people.principal(session, person_id).require_everywhere(Task.GRANT)
         everyone = people.everyone(session)
         person = _living(everyone, whom)
@@ -219,6 +221,7 @@ def erase_person(
     if not reason.strip():
         raise GrantRefused("Say why: a request by the person, or the end of a retention period. Do not name them.")
     with database.writing() as session:
+        people.administrators_in_turn(session)
         person = _require_erasable(session, person_id, whom)
         if f"{person.issuer}|{person.subject}" in bootstrapped:
             raise GrantRefused(
