@@ -3,8 +3,8 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON := $(BIN)/python
-PIP := $(PYTHON) -m pip --disable-pip-version-check --quiet --quiet
 UV := $(BIN)/uv
+INSTALL := sh .ci/install $(VENV)
 #: What pytest is told beside the defaults, and then the storms are left out: make test ARGS="tests/storage -x"
 ARGS ?=
 export PYTHONUNBUFFERED = 1
@@ -50,6 +50,7 @@ migration: $(VENV)/installed-dev ## Draft the migration to the tables in code: m
 requirements: $(VENV)/installed-dev ## Pin the newest versions that pyproject.toml allows
 	@$(UV) pip compile pyproject.toml --group build --upgrade --output-file requirements.txt $(COMPILE)
 	@$(UV) pip compile --group dev --constraint requirements.txt --upgrade --output-file requirements-dev.txt $(COMPILE)
+	@echo uv | $(UV) pip compile - --constraint requirements-dev.txt --output-file .ci/uv.txt $(COMPILE)
 
 COMPILE := --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-index-url --no-emit-find-links --no-config
@@ -129,17 +130,21 @@ clean: ## Remove the environment; the database stays
 $(PYTHON):
 	@sh .ci/python $(VENV)
 
-$(VENV)/installed: $(PYTHON) requirements.txt pyproject.toml
-	@echo "Installing the workbench into $(VENV) ..."
-	@$(PIP) install --require-hashes --requirement requirements.txt
-	@$(PIP) install --no-deps --no-build-isolation --editable .
+$(UV): $(PYTHON) .ci/uv.txt
+	@$(PYTHON) -m pip --disable-pip-version-check --quiet --quiet install --require-hashes --requirement .ci/uv.txt
 	@touch $@
 
-# One call of pip for both files, and Chromium beside it: it comes from elsewhere. What the tests import is compiled then.
-$(VENV)/installed-dev: $(PYTHON) requirements.txt requirements-dev.txt pyproject.toml .ci/chromium
+$(VENV)/installed: $(UV) requirements.txt pyproject.toml
+	@echo "Installing the workbench into $(VENV) ..."
+	@$(INSTALL) --require-hashes --requirement requirements.txt
+	@$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# One call for both files, and Chromium beside it: it comes from elsewhere.
+$(VENV)/installed-dev: $(UV) requirements.txt requirements-dev.txt pyproject.toml .ci/chromium
 	@echo "Installing the workbench and what its tests need into $(VENV) ..."
 	@sh .ci/chromium & chromium=$$!; \
-	$(PIP) install --no-compile --require-hashes --requirement requirements.txt --requirement requirements-dev.txt \
-	&& $(PIP) install --no-deps --no-build-isolation --editable . \
+	$(INSTALL) --require-hashes --requirement requirements.txt --requirement requirements-dev.txt \
+	&& $(INSTALL) --no-deps --no-build-isolation --editable . \
 	&& { wait $$chromium || $(PYTHON) -m playwright install chromium; }
 	@touch $(VENV)/installed $@

@@ -5,6 +5,7 @@ The migrations are Alembic's; ``draft`` writes the next one from what changed in
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, select, text
+from sqlalchemy.exc import SAWarning
 
 from review_queue.errors import ReviewError
 from storage.engine import Database, open_database
@@ -118,7 +120,9 @@ def _migrating(database: Database) -> Iterator[Config]:
     with database.engine.connect() as connection:
         config.attributes["connection"] = connection
         if database.dialect == "sqlite":
-            with _foreign_keys_off(connection), connection.begin():
+            with _foreign_keys_off(connection), connection.begin(), warnings.catch_warnings():
+                # Batch mode reads the table's indexes to no end. That none gets lost, a test of the schema sees.
+                warnings.filterwarnings("ignore", "Skipped unsupported reflection of expression-based index", SAWarning)
                 yield config
             return
         with connection.begin():

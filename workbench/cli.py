@@ -1,108 +1,140 @@
-"""The ``workbench`` command: every subcommand by its name, and nothing else."""
+"""The ``workbench`` command: every subcommand by its name, and nothing else.
+
+What a command needs is imported when it is asked for: reading a token's list does not wait for the reports.
+"""
 
 from __future__ import annotations
 
 import sys
 import traceback
+from importlib import import_module
 
 import typer
-
-from workbench.commands import (
-    auditing,
-    database,
-    demo,
-    digest,
-    escalating,
-    exporting,
-    governing,
-    importing,
-    people,
-    pulling,
-    reporting,
-    serving,
-    tokens,
-    webhooks,
-    working,
-)
+from typer.core import TyperGroup
 
 UNFORESEEN = 70
+
+
+def _named(**functions: str) -> type[TyperGroup]:
+    """A group of the commands with these names; each is ``module:function`` in ``workbench.commands``."""
+    places = {name.rstrip("_").replace("_", "-"): place for name, place in functions.items()}
+
+    class Named(TyperGroup):
+        def list_commands(self, ctx: typer.Context) -> list[str]:
+            return [*places, *(name for name in super().list_commands(ctx) if name not in places)]
+
+        def get_command(self, ctx: typer.Context, cmd_name: str):  # type: ignore[no-untyped-def] -- typer's own
+            is_known = cmd_name in self.list_commands(ctx)
+            for name in [cmd_name] if is_known else places:  # all of them, to say which one may have been meant
+                if name in places and name not in self.commands:
+                    self.commands[name] = _command(name, places[name])
+            return super().get_command(ctx, cmd_name)
+
+    return Named
+
+
+def _command(name: str, place: str):  # type: ignore[no-untyped-def] -- typer's own
+    module, function = place.split(":")
+    alone = typer.Typer(add_completion=False)
+    alone.command(name)(getattr(import_module(f"workbench.commands.{module}"), function))
+    return typer.main.get_command(alone)
+
 
 app = typer.Typer(
     help="A review workbench for forecasts.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    cls=_named(
+        serve="serving:serve",
+        worker="working:worker",
+        demo="demo:demo",
+        import_="importing:import_file",
+        export="exporting:export",
+        pull="pulling:pull",
+        report="reporting:report",
+        digest="digest:digest",
+        check_config="serving:check_config",
+    ),
 )
-app.command("serve")(serving.serve)
-app.command("worker")(working.worker)
-app.command("demo")(demo.demo)
-app.command("import")(importing.import_file)
-app.command("export")(exporting.export)
-app.command("pull")(pulling.pull)
-app.command("report")(reporting.report)
-app.command("digest")(digest.digest)
-app.command("check-config")(serving.check_config)
-
-db = typer.Typer(help="The database: schema and backups.", no_args_is_help=True)
-db.command("upgrade")(database.upgrade)
-db.command("current")(database.current)
-db.command("backup")(database.backup)
-db.command("restore")(database.restore)
-db.command("drill")(database.drill)
-db.command("roles")(database.roles)
-db.command("masked-copy")(database.copy_masked)
-db.command("retention")(database.retention)
-app.add_typer(db, name="db")
-
-workflow = typer.Typer(help="Workflows: what is under review, by what policy.", no_args_is_help=True)
-workflow.command("add")(importing.workflow_add)
-workflow.command("list")(importing.workflow_list)
-workflow.command("show")(importing.workflow_show)
-workflow.command("check")(importing.workflow_check)
-workflow.command("ladder")(escalating.ladder)
-workflow.command("test-override")(escalating.try_override)
-workflow.command("open")(governing.open_workflow)
-workflow.command("hand-over")(governing.hand_over)
-workflow.command("pause")(governing.pause)
-workflow.command("roll-back")(governing.roll_back)
-workflow.command("resume")(governing.resume)
-app.add_typer(workflow, name="workflow")
-
-record = typer.Typer(help="The audit record: verify it, take it out, its checkpoints.", no_args_is_help=True)
-record.command("verify")(auditing.verify)
-record.command("export")(auditing.export)
-record.command("key")(auditing.key)
-record.command("accept-loss")(auditing.accept_loss)
-app.add_typer(record, name="audit")
-
-who = typer.Typer(help="People and their roles.", no_args_is_help=True)
-who.command("list")(people.list_people)
-who.command("grant")(people.grant)
-who.command("revoke")(people.revoke)
-who.command("disable")(people.disable)
-who.command("enable")(people.enable)
-who.command("erase")(people.erase)
-who.command("sign-out")(people.sign_out)
-app.add_typer(who, name="people")
-
-token = typer.Typer(help="Tokens: what programs act with over HTTP.", no_args_is_help=True)
-token.command("create")(tokens.create)
-token.command("list")(tokens.list_tokens)
-token.command("revoke")(tokens.revoke)
-app.add_typer(token, name="token")
-hooks = typer.Typer(help="Webhooks: where a workflow's events are sent.", no_args_is_help=True)
-hooks.command("add")(webhooks.add)
-hooks.command("list")(webhooks.list_receivers)
-hooks.command("approve")(webhooks.approve)
-hooks.command("rotate")(webhooks.rotate)
-hooks.command("pause")(webhooks.pause)
-hooks.command("resume")(webhooks.resume)
-hooks.command("remove")(webhooks.remove)
-hooks.command("deliveries")(webhooks.list_deliveries)
-hooks.command("replay")(webhooks.replay)
-hooks.command("replay-all")(webhooks.replay_all)
-hooks.command("skip")(webhooks.skip)
-app.add_typer(hooks, name="webhook")
+GROUPS: dict[str, tuple[str, type[TyperGroup]]] = {
+    "db": (
+        "The database: schema and backups.",
+        _named(
+            upgrade="database:upgrade",
+            current="database:current",
+            backup="database:backup",
+            restore="database:restore",
+            drill="database:drill",
+            roles="database:roles",
+            masked_copy="database:copy_masked",
+            retention="database:retention",
+        ),
+    ),
+    "workflow": (
+        "Workflows: what is under review, by what policy.",
+        _named(
+            add="importing:workflow_add",
+            list="importing:workflow_list",
+            show="importing:workflow_show",
+            check="importing:workflow_check",
+            ladder="escalating:ladder",
+            test_override="escalating:try_override",
+            open="governing:open_workflow",
+            hand_over="governing:hand_over",
+            pause="governing:pause",
+            roll_back="governing:roll_back",
+            resume="governing:resume",
+        ),
+    ),
+    "audit": (
+        "The audit record: verify it, take it out, its checkpoints.",
+        _named(
+            verify="auditing:verify",
+            export="auditing:export",
+            key="auditing:key",
+            accept_loss="auditing:accept_loss",
+        ),
+    ),
+    "people": (
+        "People and their roles.",
+        _named(
+            list="people:list_people",
+            grant="people:grant",
+            revoke="people:revoke",
+            disable="people:disable",
+            enable="people:enable",
+            erase="people:erase",
+            sign_out="people:sign_out",
+        ),
+    ),
+    "token": (
+        "Tokens: what programs act with over HTTP.",
+        _named(
+            create="tokens:create",
+            list="tokens:list_tokens",
+            revoke="tokens:revoke",
+        ),
+    ),
+    "webhook": (
+        "Webhooks: where a workflow's events are sent.",
+        _named(
+            add="webhooks:add",
+            list="webhooks:list_receivers",
+            approve="webhooks:approve",
+            rotate="webhooks:rotate",
+            pause="webhooks:pause",
+            resume="webhooks:resume",
+            remove="webhooks:remove",
+            deliveries="webhooks:list_deliveries",
+            replay="webhooks:replay",
+            replay_all="webhooks:replay_all",
+            skip="webhooks:skip",
+        ),
+    ),
+}
+for name, (about, group) in GROUPS.items():
+    app.add_typer(typer.Typer(help=about, no_args_is_help=True, cls=group), name=name)
 
 
 def main() -> None:

@@ -11,7 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import typer
 from sqlalchemy import text
+from typer.core import TyperGroup
 from typer.testing import CliRunner, Result
 
 from review_queue.reminders import Preferences
@@ -57,12 +59,15 @@ def in_a_process(*words: str, folder: Path, **environment: str) -> subprocess.Co
 
 
 def test_every_command_of_the_contract_is_there() -> None:
-    commands = {command.name for command in app.registered_commands}
+    whole = typer.main.get_command(app)
+    context = typer.Context(whole)
+    found = {name: whole.get_command(context, name) for name in whole.list_commands(context)}
     groups = {
-        group.name: {command.name for command in group.typer_instance.registered_commands}
-        for group in app.registered_groups
-        if group.typer_instance
+        name: {below for below in group.list_commands(context) if group.get_command(context, below)}
+        for name, group in found.items()
+        if isinstance(group, TyperGroup)
     }
+    commands = set(found) - set(groups)
 
     assert commands == {"serve", "worker", "demo", "import", "export", "pull", "report", "digest", "check-config"}
     assert groups == {
@@ -96,7 +101,7 @@ def test_a_bare_database_is_brought_to_the_newest_schema(tmp_path: Path) -> None
     after = in_a_process("db", "current", "--json", folder=tmp_path)
 
     assert json.loads(before.stdout) == {"current": None, "head": schema.head()}
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(after.stdout) == {"current": schema.head(), "head": schema.head()}
     assert (tmp_path / "workbench.db").exists(), "the embedded database stands where it was started"
 
@@ -381,3 +386,19 @@ def test_asking_for_help_does_not_start_the_screens() -> None:
     code = "import sys, workbench.cli; sys.exit('streamlit' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=120).returncode == 0  # noqa: S603
+
+
+def test_a_command_waits_for_nothing_that_another_one_needs() -> None:
+    code = (
+        "import sys; from typer.testing import CliRunner; from workbench.cli import app; "
+        "help = CliRunner().invoke(app, ['token', 'list', '--help']); "
+        "print(help.exit_code, 'workbench.commands.reporting' in sys.modules)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=120, capture_output=True, text=True)  # noqa: S603
+
+    assert done.stdout == "0 False\n", done.stderr
+
+
+def test_a_slip_of_the_pen_is_told_what_was_meant(workbench: Callable[..., Result]) -> None:
+    assert "Did you mean 'list'?" in workbench("people", "lst").output
