@@ -25,9 +25,10 @@ ifeq ($(ARGS),)
 	@$(PYTHON) -m pytest -n 2 --dist load -m storm tests/crash
 endif
 
-# Beside types, which leave the other cores idle.
+# Beside types, which leave the other cores idle; one worker more than cores, as the browser keeps them waiting.
 tests: $(VENV)/installed-dev
-	@$(PYTHON) -m pytest -n auto --dist worksteal $(ARGS)
+	@$(PYTHON) -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+WORKERS = $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)')
 
 check: test ## The same as test: what CI runs
 

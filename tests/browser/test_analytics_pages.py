@@ -138,6 +138,7 @@ def test_overrides_by_band_tells_reasons_too(page: Page, simulated: Workbench) -
     expect(charts(page)).to_have_count(3)
 
 
+@pytest.mark.long
 def test_oversight_answers_its_question_and_names_nobody_until_a_look_that_is_recorded(
     page: Page, simulated: Workbench
 ) -> None:

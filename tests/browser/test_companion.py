@@ -17,6 +17,7 @@ from tests.browser.test_review import bring_in, heading, press, start, stored
 pytestmark = pytest.mark.browser
 
 
+@pytest.mark.long
 def test_the_focus_goes_where_the_eye_is_and_a_question_mark_shows_the_keys(workbench: Workbench, page: Page):
     bring_in(workbench, 3)
     start(page, workbench)

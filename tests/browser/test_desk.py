@@ -17,6 +17,7 @@ from tests.browser.test_review import press, start
 pytestmark = pytest.mark.browser
 
 
+@pytest.mark.long
 def test_a_decision_leads_to_its_receipt_from_review_and_from_my_desk(workbench: Workbench, page: Page):
     bring_in(workbench, 2, step=300)
     start(page, workbench)
@@ -42,6 +43,7 @@ def test_a_decision_leads_to_its_receipt_from_review_and_from_my_desk(workbench:
     expect(page.get_by_text("Nothing yet: the actual is not known.")).to_be_visible()
 
 
+@pytest.mark.long
 def test_a_timer_of_the_page_just_left_does_not_empty_the_new_one(workbench: Workbench, page: Page):
     timed: list[bytes] = []
     servers: list[WebSocketRoute] = []

@@ -150,6 +150,7 @@ def test_a_second_review_is_blind_from_beginning_to_end_and_what_differs_is_sett
     assert [row.code for row in stored(workbench, reasons)] == ["CUST_COMMIT"]
 
 
+@pytest.mark.long
 def test_routine_items_are_looked_at_as_chance_says_and_confirmed_together(workbench: Workbench, page: Page):
     bring_in(workbench, 6, step=0.1, audit_share=0.0)
     sign_in(page, workbench, "director", "/queue")

@@ -162,11 +162,12 @@ def test_a_page_opened_while_the_database_is_away_is_calm_and_comes_back(
     expect(page.get_by_text("Read only: ")).to_have_count(0)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("cut", "then"),
     [
         ("after", "Saved: Accept AI"),
-        pytest.param("before", "It was not saved. Choose again", marks=pytest.mark.long),
+        ("before", "It was not saved. Choose again"),
     ],
 )
 def test_a_decision_in_doubt_is_checked_and_then_said(at_the_far_end: Workbench, wire: Wire, page: Page, cut, then):

@@ -67,6 +67,7 @@ def test_ten_items_are_cleared_by_keyboard_alone(workbench: Workbench, page: Pag
     assert [row.outcome for row in stored(workbench, decisions)] == [Outcome.ACCEPT_AI] * 10
 
 
+@pytest.mark.long
 def test_an_override_by_keyboard_asks_for_its_reason_and_keeps_it(workbench: Workbench, page: Page):
     bring_in(workbench, 2, step=300)
     start(page, workbench)

@@ -92,6 +92,7 @@ def test_it_says_that_it_is_not_ready_while_it_still_works_and_then_gives_claims
     assert releases(workbench) == [(2, "server stopped")]
 
 
+@pytest.mark.long
 def test_a_decision_under_way_is_finished_and_told(workbench: Workbench, page: Page):
     bring_in(workbench, 2)
     start(page, workbench)
