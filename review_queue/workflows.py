@@ -145,7 +145,6 @@ class Policy(BaseModel):
     #: Field class → role → ``masked`` or ``left out``, where that is more than ``masking.TABLE`` hides.
     masking: dict[FieldClass, dict[Role, Literal["masked", "left out"]]] = Field(default_factory=dict)
     undo_seconds: Annotated[int, Field(ge=0, le=3600)] = 60
-    season: Annotated[int, Field(ge=1)] | None = None  #: periods; None: from the periods' own length
     calendar: CalendarPolicy = CalendarPolicy()
     scope: dict[str, tuple[str, ...]] = Field(default_factory=dict)  #: level -> the segments covered
 

@@ -65,7 +65,7 @@ def versions(session: Session, workflow_id: int) -> list[PolicyVersion]:
         .where(policies.c.workflow_id == workflow_id)
         .order_by(policies.c.version.desc())
     )
-    return [PolicyVersion(row.version, policy_of(row.body), row.name, row.created_at) for row in rows]
+    return [PolicyVersion(row.version, _policy(row.body), row.name, row.created_at) for row in rows]
 
 
 def with_policy(workflow: Workflow, policy: Policy) -> Workflow:
@@ -78,7 +78,7 @@ def add(session: Session, policy: Policy, *, author_id: int, is_simulated: bool 
     known = session.execute(_in_force().where(workflows.c.key == policy.key)).one_or_none()
     if known is None:
         workflow_id, version = _insert(session, policy, is_simulated), 1
-    elif policy_of(known.body) == policy:
+    elif _policy(known.body) == policy:
         return _workflow(known)
     else:
         workflow_id, version = known.id, known.version + 1
@@ -188,5 +188,14 @@ def _in_force() -> Select[Any]:
 
 def _workflow(row: Row[Any]) -> Workflow:
     return Workflow(
-        row.id, row.key, row.title, row.unit, policy_of(row.body), row.version, row.is_simulated, row.is_opened
+        row.id, row.key, row.title, row.unit, _policy(row.body), row.version, row.is_simulated, row.is_opened
     )
+
+
+#: Settings that policies had once, which did nothing.
+_RETIRED = {"season"}
+
+
+def _policy(body: dict[str, Any]) -> Policy:
+    """The policy as it was stored, by whichever version of the program."""
+    return policy_of({name: value for name, value in body.items() if name not in _RETIRED})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select, update
 
 from review_queue.errors import WorkflowInvalid
 from review_queue.workflows import policy_of
@@ -39,6 +39,18 @@ def test_a_changed_policy_is_a_new_version_and_the_old_one_stays(database, autho
         kept = session.execute(select(policies.c.body).order_by(policies.c.version)).scalars().all()
     assert (found.policy_version, found.title, found.policy.tolerance) == (2, "Sales 2", 0.05)
     assert [body["tolerance"] for body in kept] == [0.01, 0.05]
+
+
+def test_a_policy_that_was_stored_with_a_setting_of_old_still_comes_back(database, author):
+    with database.writing() as session:
+        workflows.add(session, policy_of(FIELDS), author_id=author)
+        body = session.execute(select(policies.c.body)).scalar_one()
+        session.execute(update(policies).values(body={**body, "season": 12}))
+        workflows.add(session, policy_of(FIELDS), author_id=author)
+
+    with database.reading() as session:
+        assert workflows.get(session, "sales").policy == policy_of(FIELDS)
+        assert session.execute(select(func.count()).select_from(policies)).scalar_one() == 1
 
 
 def test_the_same_policy_again_changes_nothing(database, author):
