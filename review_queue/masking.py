@@ -89,6 +89,7 @@ FIELDS: dict[str, FieldClass] = {
     **dict.fromkeys(("Handover.owner_before", "Handover.owner", "Handover.deputy_before", "Handover.deputy"), _P),
     **dict.fromkeys(("Handover.by", "Chosen.by", "Opening.by", "PolicyVersion.author", "Found.actor"), _P),
     **dict.fromkeys(("Foreseen.taker", "Foreseen.told", "Escalated.assigned_to", "Escalated.told"), _P),
+    **dict.fromkeys(("Receiver.created_by_name", "Receiver.approved_by_name"), _P),
     "Forecast.rationale": _R,
     "Divergence.money": _M,
 }

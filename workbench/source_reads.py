@@ -32,6 +32,7 @@ from storage.workflows import Workflow
 from workbench.actions.again import again
 from workbench.actions.hearing import Weighed as Weighed
 from workbench.actions.hearing import weigh_item, weigh_said
+from workbench.actions.seeing import as_seen
 
 DISPUTED = (
     "id", "name", "period", "segment", "lane", "due_at", "sources", "value", "low", "high", "apart", "agreement",
@@ -55,8 +56,10 @@ class Heard:
 def weighed(database: Database, *, person_id: int, item: Item) -> Weighed | None:
     """What the sources of an item come to, as it is shown to this person; None where no other system has spoken."""
     with database.reading() as session:
-        one_item.require_visible(session, people.principal(session, person_id), item.id)
-        return weigh_item(session, workflows.by_id(session, item.workflow_id), item)
+        who = people.principal(session, person_id)
+        one_item.require_visible(session, who, item.id)
+        workflow = workflows.by_id(session, item.workflow_id)
+        return as_seen(session, who, workflow, weigh_item(session, workflow, item))
 
 
 def heard(database: Database, *, person_id: int, workflow: Workflow) -> Heard:

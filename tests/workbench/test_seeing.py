@@ -6,24 +6,26 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 from streamlit.testing.v1 import AppTest
 
+from review_queue.addresses import Reach
 from review_queue.exporting import ExportKind
 from review_queue.incidents import Severity
-from review_queue.items import Outcome, Reason
+from review_queue.items import Item, Outcome, Reason
 from review_queue.masking import FieldClass
 from review_queue.roles import ALLOWED, Grant, Principal, Role, Task
 from review_queue.showing import AiValues
-from storage import people
+from storage import one_item, people
 from storage.audit_search import Sought
 from storage.engine import Database
-from storage.tables import decisions
+from storage.tables import decisions, items
 from storage.workflows import Workflow
 from tests.builders import a_person, a_workflow, bring_in, choose, take
-from workbench import known_reviews, reads
+from workbench import known_reviews, reads, source_reads
 from workbench.actions import (
     auditing,
+    delivering,
     escalating,
     exporting,
     governing,
@@ -33,6 +35,7 @@ from workbench.actions import (
     reconciling,
     responding,
     reviewing,
+    sourcing,
     telling,
 )
 from workbench.actions.auditing import AuditRefused
@@ -56,6 +59,9 @@ def work_in(database: Database, **policy: object) -> Workflow:
     """A workflow in which somebody with a telling name has decided, commented, skipped and handed on."""
     workflow = a_workflow(database, audit_share=0.0, escalation=LADDER, **policy)
     bring_in(database, workflow, FORECASTS)
+    lines = "".join(f"acme-{number},forecast,crm,1300,2026-11-01,2026-12\n" for number in range(1, 5))
+    said = "series,attribute,source,value,as_of,period\n" + lines
+    bring_in(database, workflow, said, kind="sources")
     bring_in(database, workflow, f"series,period,ai_forecast,human_note\nacme-9,2026-12,none,{WORDS}\n")
     quill = a_person(database, f"{NAMES} person", Role.DIRECTOR)
     desk = take(database, quill, workflow)
@@ -68,7 +74,8 @@ def work_in(database: Database, **policy: object) -> Workflow:
     reviewing.comment(database, person_id=quill, item_id=desk.item.id, body=f"{WORDS} remark")
     choice = choose(desk, Outcome.ESCALATE, key="key-2", note=f"{WORDS} question")
     reviewing.submit_decision(database, person_id=quill, workflow=workflow, choice=choice)
-    take(database, quill, workflow)
+    held = take(database, quill, workflow)
+    sourcing.leave_out(database, person_id=quill, item_id=held.item.id, source="crm", reason=f"{WORDS} doubt")
     govern_in(database, workflow)
     with database.writing() as session:
         session.execute(update(decisions).values(owner=f"{NAMES} owner"))
@@ -85,6 +92,7 @@ def govern_in(database: Database, workflow: Workflow) -> None:
     governing.hand_over(database, **who, **names, note=f"{WORDS} hand-over")
     governing.hand_over(database, **who, owner="owner@example.com", deputy=None, note=f"{WORDS} return")
     path_testing.try_path(database, person_id=owner, workflow=workflow)
+    delivering.register(database, **who, url="https://example.com/in", reach=Reach())
     asked = {"severity": Severity.MINOR, "workflow": workflow}
     first = responding.open_incident(database, person_id=owner, title=f"{WORDS} title", **asked)
     mine = {"person_id": owner, "incident_id": first}
@@ -114,6 +122,8 @@ def what_governing_shows(database: Database, workflow: Workflow, person: int) ->
         told.append(responding.owners_to_be(database, **who, workflow_id=workflow.id))
     if escalating.may_rehearse(principal, workflow.id):
         told += [escalating.rehearse(database, **here), escalating.last_acts(database, **here)]
+    if principal.may(Task.DELIVER):
+        told.append(delivering.watch(database, **who, workflow_key=workflow.key))
     if principal.may(Task.AUDIT):
         told.append(auditing.search(database, **who, workflow_key=workflow.key, sought=Sought()))
     return told
@@ -122,6 +132,12 @@ def what_governing_shows(database: Database, workflow: Workflow, person: int) ->
 @pytest.fixture
 def hidden(database: Database) -> Workflow:
     return work_in(database, masking=HIDES)
+
+
+def every_item(database: Database, *, person_id: int) -> list[Item]:
+    with database.reading() as session:
+        who = people.principal(session, person_id)
+        return [one_item.get(session, item_id, who) for item_id in session.execute(select(items.c.id)).scalars()]
 
 
 def found_in(told: object) -> list[str]:
@@ -174,6 +190,7 @@ def test_nothing_that_screens_read_holds_it(database: Database, hidden: Workflow
         reads.receipt(database, **who, decision_id=1),
         reads.receipt(database, **who, decision_id=2),
         reconciling.look(database, **who, workflow=hidden, period="2026-12"),
+        *(source_reads.weighed(database, **who, item=each) for each in every_item(database, **who)),
         *([item, reads.story(database, **who, item=item), reads.comments(database, **who, item=item)] if item else []),
     ]
 

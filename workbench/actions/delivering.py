@@ -20,6 +20,7 @@ from storage.engine import Database, database_now, database_time
 from storage.receivers import Key, Receiver
 from storage.workflows import Workflow
 from workbench.actions.again import again
+from workbench.actions.seeing import as_seen
 
 OVERLAP = timedelta(hours=24)  #: for which an old key signs beside the one that takes its place
 KEYS_AT_ONCE = 2
@@ -162,12 +163,14 @@ def state_of(receiver: Receiver) -> str:
 def watch(database: Database, *, person_id: int, workflow_key: str) -> list[Watched]:
     """The receivers of a workflow, with how their deliveries stand."""
     with database.reading() as session:
+        who = people.principal(session, person_id)
         workflow = _workflow(session, person_id, workflow_key)
         found = receivers.of(session, [workflow.id])
         ids = [receiver.id for receiver in found]
         keys = receivers.keys(session, ids, database_now(session))
         tallies = deliveries.tallies(session, ids)
-        return [Watched(each, tuple(keys.get(each.id, ())), tallies[each.id]) for each in found]
+        watched = [Watched(each, tuple(keys.get(each.id, ())), tallies[each.id]) for each in found]
+        return as_seen(session, who, workflow, watched)
 
 
 # --- deliveries ----------------------------------------------------------------------------------------------------

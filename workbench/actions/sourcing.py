@@ -145,5 +145,5 @@ def _exclude(database: Database, person_id: int, item_id: int, source: str, reas
             actor_id=person_id,
             workflow_id=item.workflow_id,
             item_id=item_id,
-            details={"source": source} | ({"reason": reason} if reason is not None else {}),
+            details={"source": source},
         )
