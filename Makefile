@@ -10,7 +10,7 @@ ARGS ?=
 export PYTHONUNBUFFERED = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test tests both check lint types format migration requirements pictures api corpus crash deliveries tamper states long defects bench-import bench-click bench-analytics bench-queue supply-chain replicas rolling partition soak clean
+.PHONY: help run test tests both check lint types format migration requirements pictures api corpus crash deliveries tamper states long defects bench-import bench-click bench-analytics bench-queue supply-chain replicas rolling partition flood soak clean
 
 help: ## List what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -119,6 +119,9 @@ partition: N ?= 2000
 rolling: $(VENV)/installed-dev ## Migrate and restart under decisions, old and new version side by side: make rolling N=1000
 	@$(PYTHON) -W ignore -m tests.crash --faults F15 --decisions $(N)
 rolling: N ?= 200
+
+flood: $(VENV)/installed-dev ## Large files, strangers' sockets and messages without end at the doors, while somebody works
+	@PYTHONPATH=. $(PYTHON) -W ignore benchmarks/flood.py $(ARGS)
 
 soak: $(VENV)/installed-dev ## 50 reviewers and 5 managers on a million items for a while: make soak MINUTES=2 ITEMS=100000
 	@PYTHONPATH=. $(PYTHON) -W ignore benchmarks/soak.py --minutes $(MINUTES) --items $(ITEMS) $(ARGS)

@@ -23,6 +23,7 @@ class Tab:
         self._socket = socket
         self.buttons: dict[str, str] = {}  #: label → id
         self.said: list[str] = []  #: errors on the page
+        self.session = ""  #: what the server calls this tab
 
     async def draw(self, page: str = "", press: str | None = None) -> float:
         """Have a page drawn, or a button pressed on it; seconds until it is there whole."""
@@ -46,6 +47,7 @@ class Tab:
         kind = message.WhichOneof("type")
         if kind == "new_session":
             self.buttons, self.said = {}, []
+            self.session = message.new_session.initialize.session_id
         elif kind == "delta" and message.delta.WhichOneof("type") == "new_element":
             self._take_in(message.delta.new_element)
         elif kind == "script_finished":
