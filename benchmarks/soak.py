@@ -168,12 +168,18 @@ def told(seen: Seen, wanted: argparse.Namespace, servers: list[Workbench], idle:
         )
         if grows is not None and grows > wanted.slope:
             problems.append(f"server {pid} grows by {grows:.1f} MiB a minute, and {wanted.slope} are allowed")
-        bad = [line for line in server.log if '"level": "ERROR"' in line]
-        problems += [f"log: {json.loads(line)['message']}" for line in bad[:5]]
+        bad = Counter(_in_short(line) for line in server.log if '"level": "ERROR"' in line)
+        problems += [f"log: {count} × {what}" for what, count in bad.most_common(5)]
         if server.process.poll() is not None:
             problems.append(f"server {pid} ended with {server.process.returncode}")
     problems += [f"{count} × {what}" for what, count in seen.errors.most_common(20)]
     return problems
+
+
+def _in_short(line: str) -> str:
+    """What a line of the log says went wrong, with the last lines of its traceback."""
+    entry = json.loads(line)
+    return " | ".join([entry["message"], *str(entry.get("traceback", "")).strip().splitlines()[-6:]])
 
 
 def decided(url: str) -> int:

@@ -58,7 +58,7 @@ class AlertRule(BaseModel):
     measure: Watched
     above: float | None = None
     below: float | None = None
-    answer_hours: Annotated[float, Field(gt=0)] = 16  #: business hours from the alert to an explanation
+    answer_hours: Annotated[float, Field(gt=0, le=10_000)] = 16  #: business hours from the alert to an explanation
     opens_incident: Severity | None = None  #: how grave; None: a person opens one, or nobody does
 
     @model_validator(mode="after")

@@ -98,12 +98,23 @@ class BusinessCalendar:
         Raises:
             ValueError: ``hours`` is negative, or the calendar (to the year 2100) does not hold as many.
         """
+        found = self.hours_after(start, hours)
+        if found is None:
+            raise ValueError(f"the calendar ends in {LAST_YEAR}, before {hours:g} business hours have passed")
+        return found
+
+    def hours_after(self, start: datetime, hours: float) -> datetime | None:
+        """As ``add_hours``; None where the calendar does not hold as many.
+
+        Raises:
+            ValueError: ``hours`` is negative.
+        """
         if not hours >= 0:
             raise ValueError("hours to add are 0 or more")
         days = _working_days(self)
         wanted = int(days.elapsed(np.array([_instant(start)], dtype=np.int64))[0]) + round(hours * _HOUR)
         if wanted > days.before[-1] + days.length[-1]:
-            raise ValueError(f"the calendar ends in {LAST_YEAR}, before {hours:g} business hours have passed")
+            return None
         return _at(max(days.instant(wanted), _instant(start)) if hours else _instant(start))
 
     def hours_ago(self, now: datetime, hours: float) -> datetime:

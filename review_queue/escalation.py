@@ -158,7 +158,10 @@ def _acts_at(
     start = {Since.DUE: facts.due_at, Since.CREATED: facts.created_at, Since.LAST_STEP: before}[step.since]
     if start is None:
         return None
-    bounds = [now, calendar.add_hours(start, step.after_hours)]
+    ripe = calendar.hours_after(start, step.after_hours)
+    if ripe is None:
+        return None  # after the calendar's last year
+    bounds = [now, ripe]
     for bound in (_holds_from(condition, step, facts, now) for condition in step.when):
         if bound is None:
             return None

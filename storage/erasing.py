@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,18 +27,21 @@ from storage.tables import (
     figure_comments,
     forecasts,
     grants,
+    handovers,
     incident_events,
     incidents,
     items,
     mentions,
     notifications,
     past_reviews,
+    path_tests,
     people,
     policies,
     preferences,
     review_changes,
     role_requests,
     saved_views,
+    showings,
     sign_ins,
     skips,
     workflows,
@@ -56,6 +61,29 @@ _OWN: dict[str, ColumnElement[Any]] = {
     "figure_comments": figure_comments.c.person_id,
     "mentions": mentions.c.person_id,
 }
+
+
+#: What stands where a step of a ladder told somebody who is erased now: an address that is nobody's.
+STEPPED_DOWN = "erased@invalid"
+
+#: Columns that hold one name or address, and no more.
+_WHOSE = (
+    decisions.c.owner,
+    alerts.c.owner,
+    handovers.c.owner_before,
+    handovers.c.owner,
+    handovers.c.deputy_before,
+    handovers.c.deputy,
+)
+#: Sentences in which a name may stand.
+_TOLD = (
+    notifications.c.sentence,
+    incident_events.c.body,
+    incidents.c.title,
+    incidents.c.closing_note,
+    handovers.c.note,
+    showings.c.note,
+)
 
 
 def erased_name(person_id: int) -> str:
@@ -98,7 +126,7 @@ def effect(session: Session, person_id: int) -> Effect:
 
 
 def owned_workflows(session: Session, person_id: int) -> list[str]:
-    """Titles of the workflows whose policy in force names this person's address as owner or deputy."""
+    """Titles of the workflows whose policy in force names this person's address: as owner, deputy, or in the ladder."""
     email = session.execute(select(people.c.email).where(people.c.id == person_id)).scalar_one()
     newest = select(func.max(policies.c.id)).group_by(policies.c.workflow_id)
     rows = session.execute(
@@ -107,7 +135,11 @@ def owned_workflows(session: Session, person_id: int) -> list[str]:
         .where(policies.c.id.in_(newest))
         .order_by(workflows.c.title)
     )
-    return [title for title, body in rows if email and email in (body.get("owner"), body.get("deputy"))]
+    return [title for title, body in rows if email and email in _named(body)]
+
+
+def _named(body: dict[str, Any]) -> set[str | None]:
+    return {body.get("owner"), body.get("deputy"), *(step.get("who") for step in body.get("escalation", ()))}
 
 
 def erase(session: Session, person_id: int, *, erased_by: int, reason: str) -> None:
@@ -185,23 +217,41 @@ def _take_out_remarks(session: Session, person_id: int) -> None:
 
 
 def _rename(session: Session, name: str, email: str | None, stand_in: str) -> None:
-    """Where the workbench itself wrote the person's name or address as text."""
+    """Where the workbench itself wrote the person's name or address as text, or somebody did beside an act."""
     called = [word for word in (email, name) if word]
-    for column in (decisions.c.owner, alerts.c.owner):
+    for column in _WHOSE:
         table: Table = column.table
         session.execute(update(table).where(column.in_(called)).values({column: stand_in}))
-    for text in (notifications.c.sentence, incident_events.c.body, incidents.c.title, incidents.c.closing_note):
-        _replace(session, text, called, stand_in)
-    for row in session.execute(select(policies.c.id, policies.c.body)).all():
-        owned = {key: stand_in for key in ("owner", "deputy") if row.body.get(key) in called}
-        if owned:
-            session.execute(update(policies).where(policies.c.id == row.id).values(body={**row.body, **owned}))
+    # Whole words, as a short name is part of many; and in any letters, as people write addresses.
+    word = re.compile("|".join(rf"(?<!\w){re.escape(each)}(?!\w)" for each in called), re.IGNORECASE)
+    for column in _TOLD:
+        _replace(session, column, called, lambda text: word.sub(stand_in, text))
+    _rewrite(session, path_tests.c.parts, lambda parts: [_said(part, word, stand_in) for part in parts])
+    _rewrite(session, policies.c.body, lambda body: _without(body, called, stand_in))
 
 
-def _replace(session: Session, text: Column[str], called: list[str], stand_in: str) -> None:
-    """Literally, and not by LIKE, to which a name could hold wild cards."""
-    telling = or_(*(func.replace(text, word, "") != text for word in called))
-    renamed: Any = text
-    for word in called:
-        renamed = func.replace(renamed, word, stand_in)
-    session.execute(update(text.table).where(telling).values({text: renamed}))
+def _replace(session: Session, column: Column[str], called: list[str], renamed: Callable[[str], str]) -> None:
+    # Looked for literally, and not by LIKE, to which a name could hold wild cards.
+    text = func.lower(column)
+    _rewrite(session, column, renamed, or_(*(func.replace(text, word.lower(), "") != text for word in called)))
+
+
+def _rewrite(session: Session, column: Column[Any], anew: Callable[[Any], Any], *which: ColumnElement[bool]) -> None:
+    key = column.table.c.id
+    for row_id, before in session.execute(select(key, column).where(*which)).all():
+        after = anew(before)
+        if after != before:
+            session.execute(update(column.table).where(key == row_id).values({column: after}))
+
+
+def _said(part: dict[str, Any], word: re.Pattern[str], stand_in: str) -> dict[str, Any]:
+    return {**part, "sentence": word.sub(stand_in, part["sentence"])}
+
+
+def _without(body: dict[str, Any], called: list[str], stand_in: str) -> dict[str, Any]:
+    """A policy's body in which nobody is called so. A ladder of old may name them; the one in force must not."""
+    owned = {key: stand_in for key in ("owner", "deputy") if body.get(key) in called}
+    ladder = [
+        {**step, "who": STEPPED_DOWN} if step.get("who") in called else step for step in body.get("escalation", ())
+    ]
+    return {**body, **owned, **({"escalation": ladder} if ladder else {})}

@@ -383,8 +383,11 @@ def _write(session: Session, facts: pd.DataFrame, placed: pd.DataFrame, *, forec
 
 
 def _hold(session: Session, item_ids: NDArray[np.int64], *, skip_locked: bool) -> set[int]:
-    """Lock the rows in the order of their ids, so that two who write many of them cannot wait for each other."""
-    which = bulk.among(session, items.c.id, item_ids)
+    """Lock the rows in the order of their ids, so that two who write many of them cannot wait for each other.
+
+    Which: those that are open still. What was decided since they were read stays as it was decided on.
+    """
+    which = bulk.among(session, items.c.id, item_ids) & OPEN
     held = select(items.c.id).where(which).order_by(items.c.id)
     return set(session.execute(held.with_for_update(key_share=True, skip_locked=skip_locked)).scalars())
 

@@ -108,9 +108,13 @@ def use_logout_token(session: Session, jti: str) -> None:
 
 def _standing(session: Session, token: str) -> Select[int]:
     now = database_now(session)
-    return select(sign_ins.c.person_id).where(
+    # Also one that was being opened while everything was ended elsewhere.
+    ended_everywhere = people.c.sessions_valid_after > func.coalesce(sign_ins.c.vouched_at, sign_ins.c.created_at)
+    of_people = select(sign_ins.c.person_id).join(people, people.c.id == sign_ins.c.person_id)
+    return of_people.where(
         sign_ins.c.token_hash == _hash(token),
         sign_ins.c.ended_at.is_(None),
+        or_(people.c.sessions_valid_after.is_(None), ~ended_everywhere),
         sign_ins.c.created_at > now - LASTS,
         or_(sign_ins.c.vouched_at.is_(None), sign_ins.c.vouched_at > now - LASTS),
         _seen_at() > now - IDLE,

@@ -17,6 +17,7 @@ from typing import NoReturn
 import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
 
+from review_queue.errors import ReviewError
 from storage.engine import CommitInDoubt, Database
 from workbench import held
 from workbench.actions import releasing
@@ -87,7 +88,7 @@ def _give_back(server: GracefulServer, database: Database) -> None:
     claims = [holder.claim for holder in server.holders]
     try:
         count = releasing.release_these(database, [claim for claim in claims if claim is not None])
-    except (SQLAlchemyError, CommitInDoubt):
+    except (SQLAlchemyError, CommitInDoubt, ReviewError):
         log.exception("Claims were not given back; they run out by themselves")
     else:
         log.info("%s claims were given back", count)

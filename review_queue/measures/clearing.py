@@ -113,10 +113,9 @@ def working_days_until(by: date, *, now: datetime, calendar: BusinessCalendar) -
 
 
 def day_after(days: float, *, now: datetime, calendar: BusinessCalendar) -> date | None:
-    """The day on which ``days`` working days from ``now`` are over; None where they are not known."""
-    if not np.isfinite(days):
-        return None
-    return calendar.add_hours(now, days * calendar.day_hours).astimezone(ZoneInfo(calendar.timezone)).date()
+    """The day on which ``days`` working days from ``now`` are over; None where they are not known, or nobody's time."""
+    over = calendar.hours_after(now, days * calendar.day_hours) if np.isfinite(days) else None
+    return None if over is None else over.astimezone(ZoneInfo(calendar.timezone)).date()
 
 
 def in_words(found: Clearing, *, by: date, now: datetime, calendar: BusinessCalendar) -> str:

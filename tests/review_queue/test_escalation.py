@@ -40,6 +40,13 @@ def when(policy: Policy, facts: Facts, now: datetime = NOW, **done: datetime) ->
     return {step.name: at for step, at in acts_at(policy.escalation, facts, done, calendar=calendar, now=now)}
 
 
+def test_a_step_that_lies_beyond_the_calendar_never_acts_and_holds_no_other_up() -> None:
+    policy = a_policy(a_step(name="old", since="created"), a_step(since="due", after_hours=8))
+    facts = some_facts(due_at=datetime(2199, 12, 31, tzinfo=UTC))
+
+    assert list(when(policy, facts)) == ["old"]
+
+
 @pytest.mark.parametrize(
     ("steps", "said"),
     [

@@ -9,6 +9,7 @@ from review_queue.errors import NotAllowed, ReviewError
 from review_queue.incidents import Severity
 from review_queue.items import Outcome
 from review_queue.roles import Role
+from review_queue.showing import AiValues
 from review_queue.workflows import policy_of
 from storage import erasing, people, workflows
 from storage.engine import Database, database_now
@@ -19,6 +20,7 @@ from storage.tables import (
     drafts,
     figure_comments,
     grants,
+    incidents,
     items,
     metadata,
     notifications,
@@ -30,7 +32,7 @@ from storage.workflows import Workflow
 from tests import invariants
 from tests.builders import BECAUSE, a_person, a_workflow, bring_in, choose, forecasts, take
 from workbench import auth, known_reviews
-from workbench.actions import granting, issuing, responding, reviewing
+from workbench.actions import governing, granting, issuing, path_testing, pausing, responding, reviewing
 
 NAME, EMAIL, SUBJECT = "Noor Canary-Quill", "canary.quill@example.com", "canary-subject-17"
 
@@ -68,7 +70,29 @@ def noor(database: Database, ada: int) -> int:
         session.execute(update(decisions).values(owner=EMAIL))
         session.execute(update(items).where(items.c.id == desk.item.id).values(assigned_to=noor))
     _stir_up_an_incident(database, workflow, noor)
+    _govern(database, workflow)
     return noor
+
+
+def _govern(database: Database, workflow: Workflow) -> None:
+    """They owned it for a while, with a step of the ladder, and the override path was tried then."""
+    with database.reading() as session:
+        owner = people.find(session, "test", "owner")
+    mine = {"database": database, "person_id": owner}
+    governing.hand_over(
+        **mine, workflow_key="sales", owner=EMAIL, deputy="x@example.com", note=f"For {NAME}, while I am away."
+    )
+    with database.reading() as session:
+        policy = workflows.get(session, "sales").policy
+    step = {"name": "first", "after_hours": 1, "since": "created", "who": EMAIL}
+    for ladder in ([step], []):
+        with database.writing() as session:
+            changed = policy_of({**policy.model_dump(mode="json"), "escalation": ladder})
+            workflows.add(session, changed, author_id=owner)
+        path_testing.try_path(**mine, workflow=workflow)
+    governing.hand_over(**mine, workflow_key="sales", owner="o@example.com", deputy=None, note="Back again.")
+    pausing.choose_showing(**mine, workflow_key="sales", values=AiValues.PAUSED, note=f"{EMAIL} asked for it.")
+    pausing.choose_showing(**mine, workflow_key="sales", values=AiValues.SHOWN, note="It is well.")
 
 
 def _stir_up_an_incident(database: Database, workflow: Workflow, noor: int) -> None:
@@ -114,6 +138,19 @@ def test_nothing_names_an_erased_person_any_more(database: Database, ada: int, n
     ):
         assert count(database, table, column == noor) == 0
     assert count(database, items, items.c.assigned_to == noor) == 0
+
+
+def test_a_short_name_is_taken_out_as_a_word_and_not_as_letters(database: Database, ada: int) -> None:
+    workflow = a_workflow(database)
+    max_ = a_person(database, "Max", Role.DIRECTOR)
+    title = "Maximum error in Maxville, says Max."
+    responding.open_incident(database, person_id=max_, workflow=workflow, title=title, severity=Severity.MINOR)
+
+    granting.erase_person(database, person_id=ada, whom=max_, reason="They asked for it.")
+
+    with database.reading() as session:
+        (after,) = session.execute(select(incidents.c.title)).scalars()
+    assert after == f"Maximum error in Maxville, says Erased person {max_}."
 
 
 def test_no_server_goes_on_with_the_name_that_it_has_at_hand(database: Database, ada: int, noor: int) -> None:
@@ -197,7 +234,7 @@ def test_what_stands_in_the_way_is_said(database: Database, ada: int, noor: int)
     with database.writing() as session:
         policy = {"key": "sales", "title": "Sales", "unit": "EUR k", "owner": EMAIL}
         workflows.add(session, policy_of(policy), author_id=ada)
-    with pytest.raises(ReviewError, match="owner or deputy of Sales"):
+    with pytest.raises(ReviewError, match="owner, deputy or in the ladder of Sales"):
         erase()
     assert NAME in everything(database)
 

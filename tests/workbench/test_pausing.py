@@ -11,11 +11,12 @@ from review_queue.items import Outcome, SourceKind
 from review_queue.roles import Role, Task
 from review_queue.showing import AiValues, Showing
 from review_queue.withholding import as_shown
-from storage import one_item, people, showings
+from storage import one_item, people, placing, showings
 from storage.engine import Database
 from storage.tables import audit_events, decisions, forecasts, items, model_versions, sources
 from storage.tables import series as series_
 from storage.workflows import Workflow
+from tests import builders
 from tests.builders import BECAUSE, a_person, a_workflow, bring_in, choose
 from tests.invariants import violations
 from workbench import reads
@@ -166,6 +167,49 @@ def test_whoever_has_an_item_in_hand_is_asked_to_look_again(database, sales, olg
 
     with pytest.raises(StaleContent):
         submit(database, rita, sales, desk, Outcome.ACCEPT_AI)
+
+
+def decided_meanwhile(
+    database: Database, rita: int, sales: Workflow, monkeypatch: pytest.MonkeyPatch, before: str
+) -> list[int]:
+    """Have Rita decide on what she holds once ``placing`` is about to do ``before``, where others may write then."""
+    desk, real, made = reviewing.take_next(database, person_id=rita, workflow=sales), getattr(placing, before), []
+
+    def act(*args: object, **kwargs: object) -> object:
+        if not made:
+            made.append(desk.item.id)
+            submit(database, rita, sales, desk, Outcome.KEEP_MANUAL, reason=BECAUSE)
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(placing, before, act)
+    return made
+
+
+@pytest.mark.parametrize("before", ["_stored", "_hold"])
+def test_what_is_decided_while_the_ai_is_paused_stays_as_it_was_decided_on(
+    postgresql_database: Database, monkeypatch: pytest.MonkeyPatch, before: str
+) -> None:
+    """On SQLite one waits for the other."""
+    database = postgresql_database
+    workflow = a_workflow(database, audit_share=0.0)
+    bring_in(database, workflow, builders.forecasts(6, step=300))
+    rita = a_person(database, "Rita", Role.REVIEWER)
+    with database.reading() as session:
+        olga = people.find(session, "test", "owner")
+    made = decided_meanwhile(database, rita, workflow, monkeypatch, before)
+
+    assert switch(database, olga, AiValues.PAUSED) == 5
+
+    monkeypatch.undo()
+    (item_id,) = made
+    with database.reading() as session:
+        stands = session.execute(
+            select(items.c.content_hash, items.c.withheld, decisions.c.content_hash, decisions.c.withheld)
+            .join(decisions, decisions.c.item_id == items.c.id)
+            .where(items.c.id == item_id)
+        ).one()
+        assert stands[:2] == stands[2:]
+    assert violations(database) == []
 
 
 def test_the_preview_says_what_then_happens_and_changes_nothing(database, sales, olga):

@@ -121,6 +121,19 @@ def test_everywhere_is_also_where_only_a_cookie_is_left(database: Database, bo: 
     assert not auth.keep(database, OTHER, bo, vouched_at=word)
 
 
+def test_a_session_that_was_being_opened_meanwhile_ends_with_the_others(postgresql_database: Database) -> None:
+    """On SQLite one waits for the other."""
+    database = postgresql_database
+    bo = a_person(database, "bo", Role.REVIEWER)
+    with database.writing() as session:
+        sign_ins.start(session, BROWSER, bo)
+        granting.sign_out_everywhere(database, person_id=bo, whom=bo)
+
+    assert not is_open(database, BROWSER)
+    auth.keep(database, OTHER, bo)
+    assert is_open(database, OTHER)
+
+
 def test_a_tab_of_before_does_not_push_out_the_session_of_now(database: Database, bo: int) -> None:
     old = now(database) - timedelta(minutes=5)
     auth.keep(database, BROWSER, bo, vouched_at=old)

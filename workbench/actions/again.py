@@ -111,7 +111,7 @@ def _note_refusal(name: str, given: Sequence[object], asked: Mapping[str, object
             known = actor if isinstance(actor, int) and people.is_known(session, actor) else None
             details = {"action": name} | ({"token_id": token} if isinstance(token, int) else {})
             audit.record(session, "access.refused", actor_id=known, details=details)
-    except (SQLAlchemyError, CommitInDoubt):
+    except (SQLAlchemyError, CommitInDoubt, ReviewError):
         log.warning("A refusal could not be put on record: %s", name)
 
 

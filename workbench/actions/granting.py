@@ -259,7 +259,8 @@ def _require_erasable(session: Session, person_id: int, whom: int) -> Person:
     owned = erasing.owned_workflows(session, whom)
     if owned:
         raise GrantRefused(
-            f"{person.name} is owner or deputy of {', '.join(owned)}. Name somebody else in the workflow file first."
+            f"{person.name} is owner, deputy or in the ladder of {', '.join(owned)}. "
+            "Name somebody else in the workflow file first."
         )
     return person
 

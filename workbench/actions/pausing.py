@@ -101,7 +101,7 @@ def choose_showing(
         shown = placing.content_hashes(session, workflow.id)
         placing.place_items(session, workflow, now=database_now(session), forecasts_changed=True)
         now_shown = placing.content_hashes(session, workflow.id)
-        changed = sum(now_shown[item_id] != was for item_id, was in shown.items())
+        changed = sum(now_shown.get(item_id, was) != was for item_id, was in shown.items())  # less what was decided
         details = {"showing": showing_id, "values": values, "model_version": version_id, "items": changed}
         audit.record(session, _ACTIONS[values], actor_id=person_id, workflow_id=workflow.id, details=details)
         return changed

@@ -110,6 +110,7 @@ def test_a_working_day_ends_on_a_day_that_is_worked():
     assert day_after(5, now=MONDAY, calendar=OFFICE) == date(2025, 4, 4)
     assert day_after(6, now=MONDAY, calendar=OFFICE) == date(2025, 4, 7)
     assert day_after(float("nan"), now=MONDAY, calendar=OFFICE) is None
+    assert day_after(25_000, now=MONDAY, calendar=OFFICE) is None, "the calendar ends before"
 
 
 @pytest.mark.parametrize(
