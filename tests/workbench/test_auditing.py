@@ -23,7 +23,7 @@ from tests.tamper import WAYS, tamper
 from tests.tampering import chain_anew, edit, take_out, unguarded
 from workbench.actions import auditing
 from workbench.actions.auditing import AuditRefused
-from workbench.checkpoints import Folder, Witness
+from workbench.checkpoints import OR_EVENTS, Folder, Witness
 from workbench.cli import app
 from workbench.commands.console import DONE, REFUSED
 
@@ -130,6 +130,22 @@ def test_each_month_has_its_file_and_a_line_that_was_cut_off_does_no_harm(databa
         "checkpoints-2026-11.jsonl",
         "checkpoints-2026-12.jsonl",
     ]
+
+
+def test_two_servers_whose_clocks_are_in_two_months_keep_one_chain(database, witness):
+    ahead = datetime(2026, 12, 1, 0, 4, tzinfo=UTC)
+    behind = ahead - timedelta(minutes=6)
+    recorded(database, 5)
+    witness.keep(database, now=ahead)
+    recorded(database, OR_EVENTS)
+    assert witness.keep(database, now=behind).checkpoint.at == behind
+    recorded(database, 5)
+    witness.keep(database, now=ahead + timedelta(minutes=2))
+
+    found = auditing.verify(database, folder=witness.folder, keys=witness.keys)
+
+    assert (found.flaws, found.checkpoints, found.last.checkpoint.seq) == ((), 3, OR_EVENTS + 10)
+    assert witness.folder.last() == found.last
 
 
 def test_checkpoints_cannot_be_forged_taken_out_or_signed_by_another(vouched, witness, tmp_path):
