@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from review_queue.errors import ReviewError
+from review_queue.errors import ReviewError, ServerStopping
 from review_queue.items import Outcome
 from review_queue.roles import Role
 from storage.engine import Database, open_database
@@ -27,6 +28,7 @@ from tests.faults import wire_to
 from workbench import gate, metrics, scraping, upkeep
 from workbench.actions import reviewing
 from workbench.actions.again import patience
+from workbench.checkpoints import FolderRefused
 
 DOCS = Path(__file__).parents[2] / "docs"
 TOKEN = SecretStr("0123456789abcdef" * 2)
@@ -180,6 +182,38 @@ def test_upkeep_tells_when_each_work_last_ended_well(database: Database) -> None
     metrics.upkeep_went_well(upkeep._name_of(keep_something))
 
     assert 0 <= read()["workbench_upkeep_age_seconds", frozenset({("work", "keep_something")})] < 5
+
+
+def test_a_work_of_upkeep_that_never_ends_well_has_an_age_from_its_start() -> None:
+    def refused_each_time() -> None:
+        raise FolderRefused("Nothing can be written there.")
+
+    async def for_a_while() -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(upkeep._again_and_again(refused_each_time, "It did not work", every=9), 0.2)
+
+    asyncio.run(for_a_while())
+
+    assert 0.2 <= read()["workbench_upkeep_age_seconds", frozenset({("work", "refused_each_time")})] < 5
+
+
+def test_one_fault_does_not_end_a_work_of_upkeep(caplog: pytest.LogCaptureFixture) -> None:
+    rounds = []
+
+    def stumbles_once() -> None:
+        rounds.append(len(rounds))
+        if len(rounds) == 1:
+            raise KeyError("what nobody foresaw")
+        if len(rounds) == 3:
+            raise ServerStopping
+
+    asyncio.run(asyncio.wait_for(upkeep._again_and_again(stumbles_once, "It did not work", every=0), 5))
+
+    assert rounds == [0, 1, 2]
+    (told,) = caplog.records
+    assert told.getMessage() == "It did not work, which is a fault here; it is tried again in 0 s"
+    assert re.fullmatch("[0-9a-f]{8}", told.error_id)
+    assert told.exc_info is not None
 
 
 def test_another_part_adds_a_gauge_in_one_line() -> None:
