@@ -75,6 +75,21 @@ class Folder:
         finally:
             os.close(handle)
 
+    def require_writable(self) -> None:
+        """Go the way of ``add`` without adding anything.
+
+        Raises:
+            FolderRefused: the folder takes nothing.
+        """
+        try:
+            with self.alone():
+                os.close(self._opened(datetime.now(UTC)))
+        except OSError as problem:
+            raise FolderRefused(
+                f"Checkpoints of the audit record cannot be written to {self.path}: {problem.strerror}. Let the user "
+                "that this runs as write there; in a systemd unit, name the folder in ReadWritePaths."
+            ) from problem
+
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Nobody else adds to this folder meanwhile, from this process or another."""

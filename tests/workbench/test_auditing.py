@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -331,6 +333,18 @@ def test_from_the_key_to_an_accepted_loss_on_the_command_line(at_hand, tmp_path)
 
     assert run("audit", "accept-loss", "--reason", "Restored on purpose.").exit_code == DONE
     assert run("audit", "verify").exit_code == DONE
+
+
+@pytest.mark.parametrize("command", [("serve", "--port", "0"), ("worker",)])
+def test_nothing_starts_on_a_folder_that_takes_no_checkpoints(at_hand, tmp_path, command):
+    (tmp_path / "marks" / ".lock").mkdir()  # what keeps an administrator out as well
+
+    command = [sys.executable, "-W", "ignore", "-m", "workbench", *command]  # whatever starts here would not end
+    refused = subprocess.run(command, capture_output=True, text=True, timeout=20)  # noqa: S603
+
+    assert refused.returncode == REFUSED
+    assert f"cannot be written to {tmp_path / 'marks'}: Is a directory. Let the user that this runs" in refused.stderr
+    assert "ReadWritePaths" in refused.stderr
 
 
 def test_without_checkpoints_verify_says_what_it_cannot_see(sqlite_url, monkeypatch):
