@@ -31,6 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from review_queue.delivering import Answer, DeliveryState, Step
+from storage import bulk
 from storage import receivers as receivers_
 from storage.engine import database_now, database_time, upsert
 from storage.tables import UNDONE, deliveries, delivery_attempts, outbox, receivers, series, workflows
@@ -391,7 +392,7 @@ def replay(session: Session, delivery_ids: Sequence[int]) -> int:
     """
     done = session.execute(
         update(deliveries)
-        .where(deliveries.c.id.in_(delivery_ids), deliveries.c.state == DeliveryState.DEAD)
+        .where(bulk.among(session, deliveries.c.id, delivery_ids), deliveries.c.state == DeliveryState.DEAD)
         .values(state=DeliveryState.PENDING, attempts=0, lease=None, due_at=database_time(), ended_at=None)
         .returning(deliveries.c.id)
     )

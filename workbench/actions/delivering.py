@@ -210,8 +210,11 @@ def replay_all(database: Database, *, person_id: int, receiver_id: int) -> int:
     with database.writing() as session:
         receiver = _changeable(session, person_id, receiver_id)
         dead = deliveries.dead_ids(session, [receiver_id])
-        for delivery_id in dead:
-            _note(session, "delivery.replayed", person_id, receiver.workflow_id, receiver_id, delivery=delivery_id)
+        if not dead:
+            return 0
+        told = {"action": "delivery.replayed", "actor_id": person_id, "workflow_id": receiver.workflow_id}
+        about = [{"receiver": receiver_id, "delivery": delivery_id} for delivery_id in dead]
+        audit.record_all(session, [told | {"item_id": None, "decision_id": None, "details": each} for each in about])
         return deliveries.replay(session, dead)
 
 
