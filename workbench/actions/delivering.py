@@ -71,6 +71,7 @@ def register(
         secret, _ = _new_key(session, receiver_id, person_id)
         _note(session, "receiver.added", person_id, workflow.id, receiver_id)
         if is_operator:
+            deliveries.hold_routing(session)
             _approve(session, person_id, workflow.id, receiver_id)
         return Registered(_receiver(session, receiver_id), secret)
 
@@ -83,6 +84,7 @@ def approve(database: Database, *, person_id: int, receiver_id: int) -> Receiver
         ReceiverRefused: whoever added it cannot approve it, or there is none.
     """
     with database.writing() as session:
+        deliveries.hold_routing(session)
         receiver = _changeable(session, person_id, receiver_id)
         if receiver.approved_at is not None:
             return receiver
@@ -145,6 +147,7 @@ def resume(database: Database, *, person_id: int, receiver_id: int) -> Receiver:
 def remove(database: Database, *, person_id: int, receiver_id: int) -> int:
     """Send nothing more to a receiver, ever; how many deliveries that leaves out."""
     with database.writing() as session:
+        deliveries.hold_routing(session)
         receiver = _changeable(session, person_id, receiver_id)
         left_out = deliveries.skip_all(session, receiver_id, "Left out: the receiver was removed.")
         receivers.change(session, receiver_id, ended_at=database_time())
@@ -207,8 +210,11 @@ def replay_all(database: Database, *, person_id: int, receiver_id: int) -> int:
     with database.writing() as session:
         receiver = _changeable(session, person_id, receiver_id)
         dead = deliveries.dead_ids(session, [receiver_id])
-        for delivery_id in dead:
-            _note(session, "delivery.replayed", person_id, receiver.workflow_id, receiver_id, delivery=delivery_id)
+        if not dead:
+            return 0
+        told = {"action": "delivery.replayed", "actor_id": person_id, "workflow_id": receiver.workflow_id}
+        about = [{"receiver": receiver_id, "delivery": delivery_id} for delivery_id in dead]
+        audit.record_all(session, [told | {"item_id": None, "decision_id": None, "details": each} for each in about])
         return deliveries.replay(session, dead)
 
 
