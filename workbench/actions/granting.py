@@ -15,6 +15,7 @@ from storage.people import LOCAL, Person, RoleRequest
 from workbench import known_reviews
 from workbench.actions import ending, releasing
 from workbench.actions.again import again
+from workbench.actions.refusing import notes_refusals
 
 
 class GrantRefused(ReviewError):
@@ -30,6 +31,7 @@ class Granted:
     is_waiting: bool  #: for a second administrator
 
 
+@notes_refusals
 def list_people(database: Database, *, person_id: int) -> list[Person]:
     """Everybody, with the roles that they hold now."""
     with database.reading() as session:
@@ -37,6 +39,7 @@ def list_people(database: Database, *, person_id: int) -> list[Person]:
         return people.everyone(session)
 
 
+@notes_refusals
 def list_requests(database: Database, *, person_id: int) -> list[RoleRequest]:
     """Roles that wait for a second administrator."""
     with database.reading() as session:
@@ -193,6 +196,7 @@ def set_disabled(database: Database, *, person_id: int, whom: int, disabled: boo
             ending.end_sessions(session, whom, actor_id=person_id, because="account disabled")
 
 
+@notes_refusals
 def erasing_would(database: Database, *, person_id: int, whom: int) -> Effect:
     """What erasing this person would take away, and what would stay.
 
