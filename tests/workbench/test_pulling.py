@@ -17,7 +17,7 @@ from storage import foreign
 from storage import people as persons
 from storage.engine import Database, open_database
 from storage.foreign import SourceFailed
-from storage.tables import forecasts, imports, people, pulls, set_aside_rows
+from storage.tables import audit_events, forecasts, imports, people, pulls, set_aside_rows
 from tests.builders import a_person, a_workflow, bring_in
 from tests.conftest import scratch_database
 from workbench.actions import feeding, importing, pulling
@@ -330,3 +330,5 @@ def test_only_who_may_import_pulls_by_hand(database, configure, theirs):
         pulling.pull_now(database, "erp", person_id=rita)
 
     assert rows(database, pulls) == []
+    refusals = [event for event in rows(database, audit_events) if event.action == "access.refused"]
+    assert [(event.actor_id, event.details) for event in refusals] == [(rita, {"action": "pull_now"})]

@@ -20,6 +20,7 @@ from storage.engine import Database, database_now, database_time
 from storage.receivers import Key, Receiver
 from storage.workflows import Workflow
 from workbench.actions.again import again
+from workbench.actions.refusing import notes_refusals
 from workbench.actions.seeing import as_seen
 
 OVERLAP = timedelta(hours=24)  #: for which an old key signs beside the one that takes its place
@@ -163,6 +164,7 @@ def state_of(receiver: Receiver) -> str:
     return "paused" if receiver.paused_at is not None else "active"
 
 
+@notes_refusals
 def watch(database: Database, *, person_id: int, workflow_key: str) -> list[Watched]:
     """The receivers of a workflow, with how their deliveries stand."""
     with database.reading() as session:
@@ -179,6 +181,7 @@ def watch(database: Database, *, person_id: int, workflow_key: str) -> list[Watc
 # --- deliveries ----------------------------------------------------------------------------------------------------
 
 
+@notes_refusals
 def list_deliveries(
     database: Database, *, person_id: int, workflow_key: str, state: DeliveryState | None = None, limit: int = 200
 ) -> list[Delivery]:

@@ -24,6 +24,7 @@ from storage.workflows import Workflow
 from workbench import metrics
 from workbench.actions.again import again
 from workbench.actions.arriving import DOUBTED, LEFT_OVER, Incoming, arrive
+from workbench.actions.refusing import notes_refusals
 from workbench.actions.seeing import as_seen
 from workbench.foreign.facts import Choices, Fact
 from workbench.foreign.reading import read
@@ -276,6 +277,7 @@ def _brought_in(
     return replace(done.summary, mapping=matches, left_out=left_out, facts=sheet.facts + incoming.facts)
 
 
+@notes_refusals
 def guess_mapping(
     database: Database,
     *,
@@ -347,6 +349,7 @@ def dismiss_rows(database: Database, *, person_id: int, row_ids: Collection[int]
         return len(ids)
 
 
+@notes_refusals
 def list_imports(database: Database, *, person_id: int, workflow_key: str) -> pd.DataFrame:
     """Past imports, the newest first, columns as in ``storage.imports.listed``."""
     with database.reading() as session:
@@ -355,6 +358,7 @@ def list_imports(database: Database, *, person_id: int, workflow_key: str) -> pd
         return as_seen(session, who, workflow, imports.listed(session, workflow.id))
 
 
+@notes_refusals
 def list_set_aside(database: Database, *, person_id: int, workflow_key: str) -> list[SetAside]:
     """Rows that wait for a correction, the oldest first; as they came for whoever may correct them."""
     with database.reading() as session:
@@ -364,6 +368,7 @@ def list_set_aside(database: Database, *, person_id: int, workflow_key: str) -> 
         return found if who.may(Task.IMPORT, workflow.id) else as_seen(session, who, workflow, found)
 
 
+@notes_refusals
 def count_set_aside(database: Database, *, person_id: int, workflow_key: str) -> int:
     """How many rows wait for a correction; ``list_set_aside`` gives the oldest of them."""
     with database.reading() as session:

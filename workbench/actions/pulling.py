@@ -15,6 +15,7 @@ from storage import audit, foreign, people, pulls, workflows
 from storage.engine import Database, database_now
 from workbench.actions import importing
 from workbench.actions.importing import ImportSummary
+from workbench.actions.refusing import notes_refusals
 from workbench.foreign.limits import MOST_ROWS
 from workbench.foreign.values import sheet_of_values
 from workbench.settings import settings
@@ -57,6 +58,7 @@ def pull_due(database: Database) -> list[Pulled]:
     return done
 
 
+@notes_refusals
 def pull_now(database: Database, name: str, *, person_id: int, dry_run: bool = False) -> Pulled:
     """Ask one source now, whether it is due or not.
 
@@ -83,6 +85,7 @@ def pull_now(database: Database, name: str, *, person_id: int, dry_run: bool = F
     return _pull(database, source, pull_id)
 
 
+@notes_refusals
 def list_pulls(database: Database, *, person_id: int, workflow_key: str) -> pd.DataFrame:
     """The last pulls into a workflow, the newest first, columns as in ``storage.pulls.COLUMNS``."""
     with database.reading() as session:
