@@ -131,6 +131,7 @@ class FileLook:
     facts: tuple[Fact, ...]  #: how it was read, and why so
     sheets: tuple[str, ...]  #: of a spreadsheet
     rows: int
+    size: int  #: bytes that its table takes in memory, which may be very many more than the file's
     first: pd.DataFrame  #: the first rows, as ``Sheet.cells``: untrusted text
 
 
@@ -306,7 +307,9 @@ def guess_mapping(
         facts=sheet.facts,
         sheets=sheet.sheets,
         rows=len(sheet.cells),
-        first=sheet.cells.head(PREVIEWED),
+        size=sheet.size,
+        # Copied: a slice would keep the whole table for as long as anybody keeps the look.
+        first=sheet.cells.take(range(min(PREVIEWED, len(sheet.cells)))),
     )
 
 
