@@ -11,7 +11,7 @@ import pandas as pd
 from sqlalchemy.orm import Session
 
 from review_queue.columns import Kind, Match, columns_of, kind_of, match_headers
-from review_queue.errors import ReviewError
+from review_queue.errors import NotAllowed, ReviewError
 from review_queue.roles import Principal, Task
 from review_queue.rows import Checked, check_rows
 from storage import audit, import_shapes, imports, matching, notifications, people, workflows
@@ -366,20 +366,36 @@ def list_imports(database: Database, *, person_id: int, workflow_key: str) -> pd
 
 
 def list_set_aside(database: Database, *, person_id: int, workflow_key: str) -> list[SetAside]:
-    """Rows that wait for a correction, the oldest first; as they came for whoever may correct them."""
+    """Rows that wait for a correction, the oldest first; as they came for whoever may correct them.
+
+    Raises:
+        NotAllowed: ``may_see_set_aside`` says no.
+    """
     with database.reading() as session:
         workflow, who = workflows.get(session, workflow_key), people.principal(session, person_id)
-        _require_sight(who, workflow)
+        _require_sight_of_set_aside(who, workflow)
         found = imports.list_set_aside(session, workflow.id)
         return found if who.may(Task.IMPORT, workflow.id) else as_seen(session, who, workflow, found)
 
 
 def count_set_aside(database: Database, *, person_id: int, workflow_key: str) -> int:
-    """How many rows wait for a correction; ``list_set_aside`` gives the oldest of them."""
+    """How many rows wait for a correction; ``list_set_aside`` gives the oldest of them.
+
+    Raises:
+        NotAllowed: ``may_see_set_aside`` says no.
+    """
     with database.reading() as session:
         workflow = workflows.get(session, workflow_key)
-        _require_sight(people.principal(session, person_id), workflow)
+        _require_sight_of_set_aside(people.principal(session, person_id), workflow)
         return imports.count_set_aside(session, workflow.id)
+
+
+def may_see_set_aside(who: Principal, workflow: Workflow) -> bool:
+    """Whether this person is shown rows set aside, which a role in a part of the tree does not do.
+
+    What such a row says of its place in the tree is not to be trusted either.
+    """
+    return who.may(Task.IMPORT, workflow.id) or who.may_whole(Task.SEE_QUEUE, workflow.id)
 
 
 # --- how it is done ------------------------------------------------------------------------------------------------
@@ -590,6 +606,11 @@ def _allowed(database: Database, person_id: int, workflow_key: str, kind: Kind) 
 def _require_sight(who: Principal, workflow: Workflow) -> None:
     if not who.may(Task.IMPORT, workflow.id):
         who.require(Task.SEE_QUEUE, workflow.id)
+
+
+def _require_sight_of_set_aside(who: Principal, workflow: Workflow) -> None:
+    if not may_see_set_aside(who, workflow):
+        raise NotAllowed(who.name, "see rows set aside, which belong to the whole workflow")
 
 
 def _rows_of_one_kind(session: Session, ids: Collection[int]) -> tuple[Workflow, list[SetAside]]:
