@@ -345,10 +345,10 @@ TABLE: dict[Callable[..., Any], Row] = {
         A + "I", "seen", lambda d, w, p: importing.list_imports(d, person_id=p, workflow_key="sales")
     ),
     importing.list_set_aside: row(
-        A + "I", "seen", lambda d, w, p: importing.list_set_aside(d, person_id=p, workflow_key="sales")
+        A + "I", "whole", lambda d, w, p: importing.list_set_aside(d, person_id=p, workflow_key="sales")
     ),
     importing.count_set_aside: row(
-        A + "I", "seen", lambda d, w, p: importing.count_set_aside(d, person_id=p, workflow_key="sales")
+        A + "I", "whole", lambda d, w, p: importing.count_set_aside(d, person_id=p, workflow_key="sales")
     ),
     correcting.take_out: row(
         "DOXI",

@@ -219,6 +219,8 @@ def test_a_query_that_hides_a_change_is_stopped_by_the_database(theirs):
 def test_more_rows_than_are_wanted_are_refused(theirs):
     with pytest.raises(SourceFailed, match="more than 1 rows"):
         foreign.ask(theirs, "SELECT * FROM plan", most=1)
+    with pytest.raises(SourceFailed, match="more than 1 rows of 4 columns"):
+        foreign.ask(theirs, "SELECT * FROM plan", most=10, most_cells=7)
 
 
 def test_colons_and_percent_signs_in_a_query_are_the_querys_own(theirs):

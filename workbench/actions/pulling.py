@@ -16,7 +16,7 @@ from storage.engine import Database, database_now
 from workbench.actions import importing
 from workbench.actions.importing import ImportSummary
 from workbench.actions.refusing import notes_refusals
-from workbench.foreign.limits import MOST_ROWS
+from workbench.foreign.limits import MOST_CELLS, MOST_ROWS
 from workbench.foreign.values import sheet_of_values
 from workbench.settings import settings
 from workbench.sources import Source, SourcesInvalid, read_sources
@@ -125,7 +125,7 @@ def _pull(database: Database, source: Source, pull_id: int) -> Pulled:
 
 
 def _take_in(database: Database, source: Source, person_id: int, *, dry_run: bool = False) -> ImportSummary:
-    answer = foreign.ask(source.address, source.query, most=MOST_ROWS)
+    answer = foreign.ask(source.address, source.query, most=MOST_ROWS, most_cells=MOST_CELLS)
     name = f"source {source.name}"
     # The same for each pull, so that a row which cannot be trusted waits once and not once an hour.
     identity = hashlib.sha256(f"{source.name}\x1f{source.query}".encode()).hexdigest()
