@@ -39,14 +39,15 @@ def resolve(session: Session, workflow_id: int, good: pd.DataFrame) -> Checked:
     """Rows of sources with ``series`` in our words, where it or ``record_id`` says which series is meant.
 
     Our own name comes first, then the source's name in ``series``, then ``record_id``; what none of them says stays
-    as it is. A row may teach its ``record_id`` to the rows after it.
+    as it is. A row may teach its ``record_id`` to the rows after it. Beside a ``record_id``, ``series`` is our name
+    where we have it; without one, a text that is our name for one series and the source's for another says neither.
 
     Args:
         good: with ``series``, ``source``, ``record_id``.
 
     Returns:
         The rows with ``record_id`` (its own, else what stood in ``series``, NA for none), and those set aside whose
-        ``record_id`` stands for another series.
+        ``record_id`` stands for another series, or whose ``series`` could be either of two.
     """
     findings = Findings(good.index)
     ours = _our_names(session, workflow_id, good["series"].unique().tolist())
@@ -72,6 +73,18 @@ def resolve(session: Session, workflow_id: int, good: pd.DataFrame) -> Checked:
         pd.notna(record_id) and (source, record_id) not in stored
         for source, record_id in rows[["source", "record_id"]].itertuples(index=False)
     ]
+    # With all that the rows teach, so that it does not matter which of them comes first.
+    theirs = [
+        known.get((source, name), name) if name in ours and pd.isna(record_id) else name
+        for name, source, record_id in good[["series", "source", "record_id"]].itertuples(index=False)
+    ]
+    also = pd.Series(theirs, index=good.index, dtype="str")
+    findings.add(
+        (also != good["series"]).to_numpy(), "series", "AMBIGUOUS_SERIES",
+        "is the name of one series here, and what this source calls another, {text}. If {text} is meant, write that "
+        "here. If the series of this name is, put the source's own name for it into record_id. If the source never "
+        "calls {text} so, forget the identifier on the Sources page.", also,
+    )  # fmt: skip
     findings.add(
         pd.Series(wrong, dtype="bool").to_numpy(), "record_id", "RECORD_ID_DIFFERS",
         "stands for {text} here, and this row puts it to another series. Correct one of them, or forget the "

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from storage import crosswalk, people, statements
 from storage.engine import Database
 from storage.imports import list_set_aside
-from storage.tables import identifiers
+from storage.tables import identifiers, series
 from storage.tables import statements as table
 from tests.builders import a_workflow, bring_in, forecasts
 from workbench.actions import importing
@@ -129,6 +129,56 @@ def test_a_row_that_cannot_be_trusted_is_set_aside(database, workflow, line: str
 
     assert done.counts.reasons == {code: 1}
     assert says in done.aside[0].sentence
+
+
+COLLIDES = rows("acme-2,forecast,crm,950,2026-11-19,2026-12,acme-1")
+
+
+def test_a_name_that_is_ours_and_the_sources_for_another_series_is_set_aside(database: Database, workflow) -> None:
+    bring_in(database, workflow, COLLIDES, kind="sources")
+
+    done = bring_in(database, workflow, rows("acme-1,forecast,crm,960,2026-11-20,2026-12,"), kind="sources")
+
+    assert (done.counts.accepted, done.counts.reasons) == (0, {"AMBIGUOUS_SERIES": 1})
+    assert done.aside[0].column == "series"
+    assert "what this source calls another, “acme-2”. If “acme-2” is meant, write that" in done.aside[0].sentence
+
+
+def test_such_a_name_is_set_aside_also_before_the_row_that_teaches_it(database: Database, workflow) -> None:
+    said_first = "acme-1,forecast,crm,960,2026-11-20,2026-12,"
+
+    done = bring_in(database, workflow, rows(said_first) + COLLIDES.removeprefix(HEADER), kind="sources")
+
+    assert (done.counts.accepted, done.counts.reasons) == (1, {"AMBIGUOUS_SERIES": 1})
+    assert done.aside[0].row == 2
+
+
+@pytest.mark.parametrize(
+    ("fix", "meant"),
+    [({"series": "acme-2"}, "acme-2"), ({"record_id": "acme-2"}, "acme-1")],
+    ids=["the source's", "ours"],
+)
+def test_such_a_row_goes_in_once_it_says_which_is_meant(database: Database, workflow, fix, meant: str) -> None:
+    bring_in(database, workflow, COLLIDES, kind="sources")
+    bring_in(database, workflow, rows("acme-1,forecast,crm,960,2026-11-20,2026-12,"), kind="sources")
+    with database.reading() as session:
+        waiting = list_set_aside(session, workflow.id)[0]
+        owner = people.find(session, "test", "owner")
+
+    fixed = importing.retry_rows(database, person_id=owner, fixes={waiting.id: fix})
+
+    assert fixed.counts.accepted == 1
+    with database.reading() as session:
+        stored = select(series.c.key, table.c.value).join(series, series.c.id == table.c.series_id)
+        assert session.execute(stored.order_by(table.c.id)).all()[1:] == [(meant, 960.0)]
+
+
+def test_the_same_name_from_another_source_is_ours(database: Database, workflow) -> None:
+    bring_in(database, workflow, COLLIDES, kind="sources")
+
+    done = bring_in(database, workflow, rows("acme-1,forecast,orders,960,2026-11-20,2026-12,"), kind="sources")
+
+    assert done.counts.accepted == 1
 
 
 def test_a_row_that_was_set_aside_is_fixed_and_teaches(database: Database, workflow) -> None:
