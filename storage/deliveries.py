@@ -34,13 +34,11 @@ from review_queue.delivering import Answer, DeliveryState, Step
 from storage import bulk
 from storage import receivers as receivers_
 from storage.engine import database_now, database_time, upsert
+from storage.locks import Lock
 from storage.tables import UNDONE, deliveries, delivery_attempts, outbox, receivers, series, workflows
 from storage.tables import items as items_
 
 ROUTED_AT_ONCE = 1000
-#: Any number will do that no other lock has (`audit_seal` has 7269302): one worker routes at a time, so that no event
-#: overtakes an earlier one.
-ROUTING_LOCK = 7_269_304
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +150,7 @@ def hold_routing(session: Session) -> None:
     sends. Before the receiver's row is locked, for which whoever routes may wait.
     """
     if _is_postgresql(session):
-        session.execute(text(f"SELECT pg_advisory_xact_lock({ROUTING_LOCK})"))
+        session.execute(text(f"SELECT pg_advisory_xact_lock({Lock.ROUTING:d})"))
 
 
 _UNROUTED = (
@@ -166,7 +164,7 @@ def _alone(session: Session) -> bool:
     """Whether this transaction is the one that routes. In SQLite the only one that writes always is."""
     if not _is_postgresql(session):
         return True
-    return bool(session.execute(text(f"SELECT pg_try_advisory_xact_lock({ROUTING_LOCK})")).scalar_one())
+    return bool(session.execute(text(f"SELECT pg_try_advisory_xact_lock({Lock.ROUTING:d})")).scalar_one())
 
 
 def _is_postgresql(session: Session) -> bool:

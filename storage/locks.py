@@ -12,4 +12,4 @@ class Lock(IntEnum):
     MIGRATING = 7_269_301
     CHAINING = 7_269_302  #: held from an event's place in the audit record to COMMIT; ``audit_seal`` names it too
     LOADING = 7_269_303  #: the simulated organisation
-    ROUTING = 7_269_304  #: events to their receivers
+    ROUTING = 7_269_304  #: events to their receivers, so that none overtakes an earlier one
