@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import psycopg
-from sqlalchemy import URL, insert, make_url
+from sqlalchemy import URL, insert, make_url, update
 
 from review_queue.roles import Role
 from review_queue.workflows import policy_of
 from storage import audit, people, placing, schema, workflows
 from storage.engine import Database, database_now, open_database, sqlite_module
-from storage.tables import forecasts, items, segments, sources
+from storage.tables import forecasts, items, outbox, segments, sources
 from storage.tree import SEPARATOR
 from workbench import known_reviews
 
@@ -79,6 +79,7 @@ def _leave_as_the_product_would(database: Database) -> None:
         (workflow,) = workflows.all(session)
         placing.place_items(session, workflow, now=database_now(session), forecasts_changed=True)
         audit.seal_unsealed(session)
+        session.execute(update(outbox).values(routed_at=outbox.c.created_at))
     known_reviews.keep_reviews(database)
 
 
