@@ -44,6 +44,7 @@ class Incoming:
     unresolved: pd.DataFrame | None = None
     facts: tuple[Fact, ...] = ()  #: what was found out about the numbers
     sheet: Sheet | None = None  #: the whole file; None for rows that came in none
+    may_move: bool = False  #: whether a row that comes again may stand at another place
     token_id: int | None = None  #: of the program that sent them
 
 
