@@ -17,14 +17,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import psycopg
-from sqlalchemy import URL, insert, make_url
+from sqlalchemy import URL, insert, make_url, update
 
 from review_queue.roles import Role
 from review_queue.workflows import policy_of
-from storage import people, schema, workflows
-from storage.engine import Database, open_database, sqlite_module
-from storage.tables import forecasts, items, segments, sources
+from storage import audit, people, placing, schema, workflows
+from storage.engine import Database, database_now, open_database, sqlite_module
+from storage.tables import forecasts, items, outbox, segments, sources
 from storage.tree import SEPARATOR
+from workbench import known_reviews
 
 REGIONS, TERRITORIES, PERIODS = 4, 25, 12
 CREW = 16  #: reviewers of each reach
@@ -45,16 +46,22 @@ CONNECTIONS = 200
 # --- what is in a queue --------------------------------------------------------------------------------------------
 
 
-def fill(database: Database, open_items: int) -> None:
-    """Bring an empty database to the newest schema and put ``open_items`` open items into it."""
+def fill(database: Database, open_items: int, decided: int | None = None) -> None:
+    """Bring an empty database to the newest schema and put ``open_items`` open items into it.
+
+    Args:
+        decided: so many decided ones beside them, and all as the product would have left it: placed, on record, and
+            kept for analytics. None: a tenth as many, and nothing more.
+    """
     schema.upgrade(database)
     _add_people_and_places(database)
     indexes = [index for table in (items, forecasts) for index in table.indexes if not index.unique]
     for index in indexes:
         index.drop(database.engine)
     with _loading(database) as run:
-        sql = _Sql(database.dialect)
-        total = open_items + open_items // 10
+        total = open_items + (open_items // 10 if decided is None else decided)
+        is_decided = "i % 11 = 10" if decided is None else f"i >= 52 AND i % {total // open_items} <> 0"
+        sql = _Sql(database.dialect, is_decided)
         run(sql.series(total // PERIODS + 1))
         run(sql.items(total))
         run(sql.forecasts())
@@ -62,7 +69,18 @@ def fill(database: Database, open_items: int) -> None:
             run(statement)
     for index in indexes:
         index.create(database.engine)
+    if decided is not None:
+        _leave_as_the_product_would(database)
     _settle(database)
+
+
+def _leave_as_the_product_would(database: Database) -> None:
+    with database.writing() as session:
+        (workflow,) = workflows.all(session)
+        placing.place_items(session, workflow, now=database_now(session), forecasts_changed=True)
+        audit.seal_unsealed(session)
+        session.execute(update(outbox).values(routed_at=outbox.c.created_at))
+    known_reviews.keep_reviews(database)
 
 
 def _add_people_and_places(database: Database) -> None:
@@ -122,6 +140,7 @@ class _Sql:
     """The same statements in the words of either database. Sure of ids: everything here is the first of its kind."""
 
     dialect: str
+    is_decided: str  #: the condition on an item's number ``i``
 
     def series(self, count: int) -> str:
         return f"""
@@ -144,7 +163,8 @@ class _Sql:
                          WHEN chance_1 < 0.89 THEN 1.28 + (chance_1 - 0.79) * 7.2
                          WHEN chance_1 < 0.96 THEN 2 + (chance_1 - 0.89) * 14.3
                          ELSE 3 + (chance_1 - 0.96) * 50 END * CASE WHEN chance_5 < 0.5 THEN -1 ELSE 1 END AS u,
-                    CASE WHEN i % 11 = 10 THEN 'decided' WHEN i < 52 THEN 'claimed' WHEN chance_2 < 0.05 THEN 'deferred'
+                    CASE WHEN {self.is_decided} THEN 'decided' WHEN i < 52 THEN 'claimed'
+                         WHEN chance_2 < 0.05 THEN 'deferred'
                          WHEN chance_2 < 0.08 THEN 'sent_back' ELSE 'ready' END AS state
                 FROM drawn),
             placed AS (
@@ -284,8 +304,8 @@ class Queues(Protocol):
     @property
     def name(self) -> str: ...
 
-    def copy(self, open_items: int) -> str:
-        """The URL of a fresh copy of the queue of this depth; the copy made before is gone."""
+    def copy(self, open_items: int, decided: int | None = None) -> str:
+        """The URL of a fresh copy of the queue that ``fill`` makes of these; the copy made before is gone."""
 
 
 @dataclass(frozen=True)
@@ -293,10 +313,11 @@ class SqliteQueues:
     folder: Path
     name: str = "SQLite"
 
-    def copy(self, open_items: int) -> str:
-        whole, spent = self.folder / f"queue-{open_items}.db", self.folder / f"spent-{open_items}.db"
+    def copy(self, open_items: int, decided: int | None = None) -> str:
+        name = _name(open_items, decided)
+        whole, spent = self.folder / f"queue-{name}.db", self.folder / f"spent-{name}.db"
         if not whole.exists():
-            _fill_and_close(f"sqlite:///{whole}", open_items)
+            _fill_and_close(f"sqlite:///{whole}", open_items, decided)
         for rest in self.folder.glob(f"{spent.name}*"):
             rest.unlink()
         shutil.copy(whole, spent)
@@ -309,11 +330,12 @@ class PostgresqlQueues:
     server: URL
     name: str = "PostgreSQL"
 
-    def copy(self, open_items: int) -> str:
-        whole, spent = f"queue_{open_items}", f"spent_{open_items}"
+    def copy(self, open_items: int, decided: int | None = None) -> str:
+        name = _name(open_items, decided)
+        whole, spent = f"queue_{name}", f"spent_{name}"
         if self.run("SELECT 1 FROM pg_database WHERE datname = %s", whole) is None:
             self.run(f"CREATE DATABASE {whole}")
-            _fill_and_close(self._address(whole), open_items)
+            _fill_and_close(self._address(whole), open_items, decided)
         self.run(f"DROP DATABASE IF EXISTS {spent} WITH (FORCE)")
         self.run(f"CREATE DATABASE {spent} TEMPLATE {whole} STRATEGY FILE_COPY")
         self.run("CHECKPOINT")
@@ -330,9 +352,13 @@ class PostgresqlQueues:
         return self.server.set(database=name).render_as_string(hide_password=False)
 
 
-def _fill_and_close(url: str, open_items: int) -> None:
+def _name(open_items: int, decided: int | None) -> str:
+    return str(open_items) if decided is None else f"{open_items}_{decided}"
+
+
+def _fill_and_close(url: str, open_items: int, decided: int | None) -> None:
     database = open_database(url)
-    fill(database, open_items)
+    fill(database, open_items, decided)
     database.engine.dispose()
 
 

@@ -1,6 +1,6 @@
 """Reviewers and managers at work for a while, over a deep queue on PostgreSQL, through real servers.
 
-    python benchmarks/soak.py [--minutes 10] [--items 1000000] [--reviewers 50] [--managers 5] [--servers 2]
+    python benchmarks/soak.py [--minutes 10] [--items 1000000] [--open 50000] [--reviewers 50] [--managers 5]
 
 Each reviewer is a WebSocket session as a browser opens it: it has the page drawn, thinks, presses *Accept AI*, and
 waits until the next item is drawn whole. Managers go from one analytics page to the next. Printed are the latencies of
@@ -49,6 +49,7 @@ class Seen:
 
     took: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))  #: kind → seconds
     errors: Counter[str] = field(default_factory=Counter)
+    told: Counter[str] = field(default_factory=Counter)  #: what reviewers were told after a press
     memory: dict[int, list[tuple[float, float]]] = field(default_factory=lambda: defaultdict(list))  #: pid → (s, MiB)
 
 
@@ -66,6 +67,7 @@ async def review(seen: Seen, url: str, token: str, until: float, think: float, c
                 seen.took["open Review again"].append(await tab.draw("review"))
                 continue
             seen.took["decide, next item drawn"].append(await tab.draw("review", press="Accept AI"))
+            seen.told.update(each for each in tab.told if not each.startswith("Saved"))
 
 
 async def look(seen: Seen, url: str, token: str, until: float, think: float, chance: random.Random) -> None:
@@ -128,7 +130,7 @@ def signed_in(url: str, reviewers: int, managers: int) -> tuple[list[str], list[
                 name = f"soak {role} {number}"
                 person = people.add(session, issuer="benchmark", subject=name, name=name)
                 people.grant(session, person, role)
-            token = f"soak-{role}-{number}".replace(" ", "-").ljust(43, "0")
+            token = f"soak-{role}-{number:034d}"
             auth.keep(database, token, person)
             tokens[role].append(token)
     database.engine.dispose()
@@ -198,7 +200,8 @@ def main() -> int:
     wanted = _wanted()
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     print(
-        f"{wanted.items:,} open items; {wanted.reviewers} reviewers and {wanted.managers} managers on {wanted.servers}"
+        f"{wanted.items:,} items, {wanted.open:,} of them open; "
+        f"{wanted.reviewers} reviewers and {wanted.managers} managers on {wanted.servers}"
     )
     print(
         f"servers for {wanted.minutes} min, thinking {wanted.think} s; {os.cpu_count()} cores, load {load}", flush=True
@@ -207,7 +210,7 @@ def main() -> int:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="soak-", ignore_cleanup_errors=True)))
         folder.chmod(0o755)  # PostgreSQL runs as a user of its own under root
         queues = stack.enter_context(postgresql_queues(wanted.keep or folder))
-        url = _plain(queues.copy(wanted.items))
+        url = _plain(queues.copy(wanted.open, wanted.items - wanted.open))
         print("The queue is filled.", flush=True)
         servers = [stack.enter_context(serving(url, folder, double_click_ms="500")) for _ in range(wanted.servers)]
         for server in servers:  # the first page takes what is taken once
@@ -216,7 +219,9 @@ def main() -> int:
         seen = asyncio.run(soak(wanted, servers, url))
         stored, pressed = decided(url) - before, len(seen.took["decide, next item drawn"])
         problems = told(seen, wanted, servers, idle)
-        print(f"{pressed} presses, {stored} decisions stored")
+        print(f'{pressed} presses, {stored} decisions stored; {seen.told.total()} times told otherwise than "Saved"')
+        for what, count in seen.told.most_common(5):
+            print(f"  {count} × {what}")
         if stored != pressed:
             problems.append(f"{pressed} presses and {stored} decisions")
     for problem in problems:
@@ -235,6 +240,7 @@ def _wanted() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--items", type=int, default=1_000_000)
+    parser.add_argument("--open", type=int, default=50_000, help="how many of them are open; the others are decided")
     parser.add_argument("--reviewers", type=int, default=50)
     parser.add_argument("--managers", type=int, default=5)
     parser.add_argument("--servers", type=int, default=2)

@@ -106,7 +106,7 @@ def after(
     if answer.is_gone:
         return Step(DeliveryState.PENDING, attempts, now, pauses=True)
     asked = retry_after(answer.retry_after, now)
-    hold = min(asked, now + LONGEST_HOLD) if asked and asked > now else None
+    hold = asked if asked and asked > now else None
     if attempts >= len(schedule):
         return Step(DeliveryState.DEAD, attempts + 1, None, hold_until=hold)
     due_at = now + schedule[attempts] * (1 + JITTER * chance)
@@ -114,7 +114,7 @@ def after(
 
 
 def retry_after(header: str | None, now: datetime) -> datetime | None:
-    """When a ``Retry-After`` header asks us to come back, UTC; None if there is none that can be read.
+    """When a ``Retry-After`` header asks us to come back, UTC and within a day; None if there is none that can be read.
 
     Source: RFC 9110, section 10.2.3: seconds, or a date.
     """
@@ -125,9 +125,10 @@ def retry_after(header: str | None, now: datetime) -> datetime | None:
         return now + min(timedelta(seconds=int(words[:9])), LONGEST_HOLD)
     try:
         named = parsedate_to_datetime(words)
-    except ValueError:
+        moment = named.astimezone(UTC) if named.tzinfo else named.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # the latter where a date lies beyond the calendar
         return None
-    return named.astimezone(UTC) if named.tzinfo else named.replace(tzinfo=UTC)
+    return min(moment, now + LONGEST_HOLD)
 
 
 def body_of(topic: str, at: datetime, data: Mapping[str, Any]) -> bytes:

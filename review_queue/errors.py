@@ -185,6 +185,7 @@ class NotAllowed(ReviewError):
     """The person has no grant for this."""
 
     code = "NOT_ALLOWED"
+    is_on_record = False  #: whether it was noted already
 
     def __init__(self, name: str, doing: str) -> None:
         super().__init__(f"{name} may not {doing}. Ask an administrator for the role that can.")

@@ -106,6 +106,10 @@ class Principal:
             and not (task in WHOLE and grant.segment_path)
         )
 
+    def may_whole(self, task: Task, workflow_id: int) -> bool:
+        """Whether some grant allows ``task`` in all of the workflow, and not in a part of its tree alone."""
+        return any(not grant.segment_path for grant in self.grants_for(task, workflow_id))
+
     def may_at(self, task: Task, workflow_id: int, path: str, *, level: int = 0) -> bool:
         """Whether some grant allows ``task`` at this segment, and reaches up to this step of the ladder."""
         return any(

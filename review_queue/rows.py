@@ -261,9 +261,10 @@ def _is_quantile(name: str, kind: Kind) -> bool:
 
 
 def _check_shape(findings: Findings, misshapen: Mapping[int, int]) -> None:
-    for row, count in misshapen.items():
+    counts = pd.Series(misshapen, dtype="int64").reindex(findings.index)
+    for count in counts.dropna().unique().astype(int).tolist():
         findings.add(
-            np.asarray(findings.index == row), "", "WRONG_NUMBER_OF_CELLS",
+            (counts == count).to_numpy(), "", "WRONG_NUMBER_OF_CELLS",
             f"The row has {count} cells, which is not what the header has: look for a missing or extra separator. "
             "Put each value into its column and empty the cells left over, or correct the file and import it again.",
         )  # fmt: skip

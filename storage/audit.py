@@ -6,7 +6,7 @@ gets one lets the next in only when it has ended, so places have no gaps, and no
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -164,6 +164,13 @@ def last_of(session: Session, action: str) -> Event | None:
     query = select(audit_events).where(*of_all).order_by(audit_events.c.id.desc()).limit(1)
     row = session.execute(query).one_or_none()
     return None if row is None else _event(row)
+
+
+def done_by(session: Session, actor_id: int, actions: Collection[str], *, since: datetime) -> list[Event]:
+    """What somebody has done since then of these actions, in its order."""
+    wanted = (audit_events.c.actor_id == actor_id, audit_events.c.action.in_(actions), audit_events.c.at >= since)
+    query = select(audit_events).where(*wanted).order_by(audit_events.c.id)
+    return [_event(row) for row in session.execute(query)]
 
 
 def _event(row: Any) -> Event:

@@ -31,14 +31,14 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from review_queue.delivering import Answer, DeliveryState, Step
+from storage import bulk
 from storage import receivers as receivers_
 from storage.engine import database_now, database_time, upsert
+from storage.locks import Lock
 from storage.tables import UNDONE, deliveries, delivery_attempts, outbox, receivers, series, workflows
 from storage.tables import items as items_
 
 ROUTED_AT_ONCE = 1000
-#: Any number will do; it is ours alone, so that one worker routes at a time and no event overtakes an earlier one.
-ROUTING_LOCK = 7_269_302
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +143,16 @@ def route(session: Session, *, limit: int = ROUTED_AT_ONCE) -> int:
     return len(events)
 
 
+def hold_routing(session: Session) -> None:
+    """Have nothing routed from now until this transaction ends: before a receiver's events are made to begin or end.
+
+    Otherwise an event is routed by who does not see yet that they did, and no delivery of it comes, or one that nobody
+    sends. Before the receiver's row is locked, for which whoever routes may wait.
+    """
+    if _is_postgresql(session):
+        session.execute(text(f"SELECT pg_advisory_xact_lock({Lock.ROUTING:d})"))
+
+
 _UNROUTED = (
     select(outbox.c.id, outbox.c.workflow_id, outbox.c.item_id, outbox.c.created_at)
     .where(outbox.c.routed_at.is_(None))
@@ -152,9 +162,13 @@ _UNROUTED = (
 
 def _alone(session: Session) -> bool:
     """Whether this transaction is the one that routes. In SQLite the only one that writes always is."""
-    if session.get_bind().dialect.name != "postgresql":
+    if not _is_postgresql(session):
         return True
-    return bool(session.execute(text(f"SELECT pg_try_advisory_xact_lock({ROUTING_LOCK})")).scalar_one())
+    return bool(session.execute(text(f"SELECT pg_try_advisory_xact_lock({Lock.ROUTING:d})")).scalar_one())
+
+
+def _is_postgresql(session: Session) -> bool:
+    return session.get_bind().dialect.name == "postgresql"
 
 
 # --- leasing -------------------------------------------------------------------------------------------------------
@@ -376,7 +390,7 @@ def replay(session: Session, delivery_ids: Sequence[int]) -> int:
     """
     done = session.execute(
         update(deliveries)
-        .where(deliveries.c.id.in_(delivery_ids), deliveries.c.state == DeliveryState.DEAD)
+        .where(bulk.among(session, deliveries.c.id, delivery_ids), deliveries.c.state == DeliveryState.DEAD)
         .values(state=DeliveryState.PENDING, attempts=0, lease=None, due_at=database_time(), ended_at=None)
         .returning(deliveries.c.id)
     )

@@ -42,13 +42,14 @@ def is_read(query: str) -> bool:
     return _READS.match(query) is not None and ";" not in query.rstrip().rstrip(";")
 
 
-def ask(url: str, query: str, *, most: int) -> Answer:
+def ask(url: str, query: str, *, most: int, most_cells: int | None = None) -> Answer:
     """Run ``query`` at ``url`` in a transaction that only reads, and is rolled back.
 
     Args:
         url: an SQLAlchemy URL; its driver must be installed. SQLite's file is opened read-only, PostgreSQL's session
             is; elsewhere the account should be one that may only read.
         most: rows; one more is refused.
+        most_cells: the same of its cells, the rows times the columns.
 
     Raises:
         SourceFailed: with what the database said, without the password.
@@ -66,15 +67,20 @@ def ask(url: str, query: str, *, most: int) -> Answer:
                 connection = connection.execution_options(postgresql_readonly=True)
             asked = text(_COLON.sub(r"\\:", query.rstrip().rstrip(";")))
             found = connection.execution_options(stream_results=True, max_row_buffer=AT_ONCE).execute(asked)
-            columns, rows = tuple(found.keys()), found.fetchmany(most + 1)
+            columns = tuple(found.keys())
+            wanted = most if most_cells is None else min(most, most_cells // max(1, len(columns)))
+            rows = found.fetchmany(wanted + 1)
             connection.rollback()
     except SQLAlchemyError as error:
         said = (str(getattr(error, "orig", None) or error).strip().splitlines() or ["no reason given"])[0]
         raise SourceFailed(f"Its database said: {_without_password(said, url)}") from error
     finally:
         engine.dispose()
-    if len(rows) > most:
-        raise SourceFailed(f"The query gives more than {most:,} rows. Narrow it down, to open periods for example.")
+    if len(rows) > wanted:
+        raise SourceFailed(
+            f"The query gives more than {wanted:,} rows of {len(columns)} columns. Narrow it down, to open periods for "
+            "example."
+        )
     return Answer(columns, [tuple(row) for row in rows])
 
 

@@ -12,9 +12,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from review_queue.items import Lane
+from storage import audit
 from storage.engine import Database, database_now
 from storage.failures import is_sqlite_busy
-from storage.tables import OPEN, UNROUTED, deliveries, items, outbox, receivers, workflows
+from storage.tables import OPEN, UNROUTED, audit_chain, audit_events, deliveries, items, outbox, receivers, workflows
 
 PENDING = deliveries.c.state == "pending"
 
@@ -30,16 +31,25 @@ class Depth:
 
 
 @dataclass(frozen=True, slots=True)
+class Ahead:
+    """How far the audit record is ahead of the last checkpoint."""
+
+    events: int
+    seconds: float  #: since the first of them happened; 0 where there is none
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """What the gauges show."""
 
     queue: tuple[Depth, ...]
     outbox_pending: int  #: events not taken up yet, and deliveries that are still to be made to receivers in use
     outbox_oldest_seconds: float  #: since the oldest of those events happened; 0 where none waits
+    ahead: Ahead | None  #: None where no checkpoints are kept
 
 
-def standing(session: Session) -> Standing:
-    """How things stand now, by the database's clock."""
+def standing(session: Session, *, vouched: int | None = None) -> Standing:
+    """How things stand now, by the database's clock. ``vouched``: how many events the last checkpoint vouches for."""
     now = database_now(session)
     by_lane = (
         select(workflows.c.key, items.c.lane, func.count(), func.min(items.c.created_at))
@@ -61,7 +71,18 @@ def standing(session: Session) -> Standing:
     )
     waiting = [session.execute(each).one() for each in (unrouted, undelivered)]
     oldest = min((moment for _, moment in waiting if moment is not None), default=None)
-    return Standing(queue, sum(count for count, _ in waiting), _seconds(oldest, now))
+    ahead = None if vouched is None else _ahead(session, vouched, now)
+    return Standing(queue, sum(count for count, _ in waiting), _seconds(oldest, now), ahead)
+
+
+def _ahead(session: Session, vouched: int, now: datetime) -> Ahead:
+    first = (
+        select(audit_events.c.at)
+        .join(audit_chain, audit_chain.c.event_id == audit_events.c.id)
+        .where(audit_chain.c.seq == vouched + 1)
+    )
+    since = session.execute(first).scalar_one_or_none()
+    return Ahead(max(audit.tip(session).seq - vouched, 0), _seconds(since, now))
 
 
 def _seconds(since: datetime | None, now: datetime) -> float:

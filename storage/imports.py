@@ -162,27 +162,37 @@ def count_set_aside(session: Session, workflow_id: int) -> int:
     return session.execute(query).scalar_one()
 
 
-def open_rows(session: Session, ids: Collection[int]) -> list[tuple[int, SetAside]]:
-    """Those of the rows that are still open, each with its workflow's id."""
-    rows = session.execute(
+def open_rows(session: Session, ids: Collection[int], *, hold: bool = False) -> list[tuple[int, SetAside]]:
+    """Those of the rows that are still open, each with its workflow's id.
+
+    Args:
+        hold: nobody else changes them until the transaction ends.
+    """
+    query = (
         select(set_aside_rows)
         .where(bulk.among(session, set_aside_rows.c.id, list(ids)), set_aside_rows.c.status == OPEN)
         .order_by(set_aside_rows.c.id)
     )
+    rows = session.execute(query.with_for_update(of=set_aside_rows) if hold else query)
     return [(row.workflow_id, _set_aside(row)) for row in rows]
 
 
-def resolve(session: Session, ids: Collection[int], status: str, *, person_id: int, now: datetime) -> None:
-    """Mark rows as fixed or dismissed."""
-    session.execute(
+def resolve(session: Session, ids: Collection[int], status: str, *, person_id: int, now: datetime) -> int:
+    """Mark those of the rows that are open as fixed or dismissed. Returns how many."""
+    marked = session.execute(
         update(set_aside_rows)
-        .where(bulk.among(session, set_aside_rows.c.id, list(ids)))
+        .where(bulk.among(session, set_aside_rows.c.id, list(ids)), set_aside_rows.c.status == OPEN)
         .values(status=status, resolved_by=person_id, resolved_at=now)
+        .returning(set_aside_rows.c.id)
     )
+    return len(marked.all())
 
 
 def explain_again(session: Session, rows: pd.DataFrame) -> None:
-    """Give rows that failed a retry their new cells and sentence: ``id, column, code, sentence, cells``."""
+    """Give rows that failed a retry their new cells and sentence: ``id, column, code, sentence, cells``.
+
+    They are held as open by the same transaction.
+    """
     bulk.update_rows(session, set_aside_rows, rows)
 
 

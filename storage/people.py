@@ -161,6 +161,20 @@ def ever_held(session: Session, person_id: int, role: Role) -> bool:
     return session.execute(found).first() is not None
 
 
+def administrators_since(session: Session, at: datetime, workflow_id: int | None) -> set[int]:
+    """Who has been an administrator of the workflow, or (None) of every one, at some time since ``at``.
+
+    Accounts that are shut count.
+    """
+    held = select(grants.c.person_id).where(
+        grants.c.role == Role.ADMINISTRATOR,
+        grants.c.segment_path.is_(None),
+        or_(grants.c.workflow_id.is_(None), grants.c.workflow_id == workflow_id),
+        or_(grants.c.revoked_at.is_(None), grants.c.revoked_at > at),
+    )
+    return set(session.execute(held).scalars())
+
+
 def revoke_all(session: Session, person_id: int) -> None:
     """Take every role back."""
     session.execute(

@@ -52,7 +52,9 @@ def remove(session: Session, rules: Mapping[Kept, int | None]) -> dict[Kept, int
     """Remove up to ``AT_ONCE`` rows of each kind, the oldest first; how many they were."""
     found = {}
     for kept, before in _befores(session, rules).items():
-        ids = list(session.execute(_OLD[kept](before).limit(AT_ONCE)).scalars())
+        # Two servers look at the same time when both have just started: each takes what the other has not.
+        old = _OLD[kept](before).limit(AT_ONCE).with_for_update(of=_TABLES[kept], skip_locked=True)
+        ids = list(session.execute(old).scalars())
         found[kept] = len(ids)
         if ids:
             _REMOVE.get(kept, _delete(_TABLES[kept]))(session, ids)

@@ -20,10 +20,8 @@ from sqlalchemy.exc import SAWarning
 
 from review_queue.errors import ReviewError
 from storage.engine import Database, open_database
+from storage.locks import Lock
 from storage.tables import workflows
-
-#: Any number will do; it is ours alone, so that two replicas that start together migrate one after the other.
-MIGRATION_LOCK = 7_269_301
 
 
 class SchemaUnknown(ReviewError):
@@ -129,7 +127,7 @@ def _migrating(database: Database) -> Iterator[Config]:
             # Another replica may be migrating; its work is waited for, but a reader's lock on a table is not.
             connection.execute(text("SET LOCAL statement_timeout = 0"))
             connection.execute(text("SET LOCAL lock_timeout = '120s'"))
-            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": Lock.MIGRATING})
             connection.execute(text("SET LOCAL lock_timeout = '2s'"))
             yield config
 

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from review_queue.errors import ReviewError
 from review_queue.items import FINAL_OUTCOMES, Act, SourceKind
 from storage import audit, bulk
+from storage.locks import Lock
 from storage.people import DEMO
 from storage.tables import (
     actuals,
@@ -103,10 +104,6 @@ class LoadUnderWay(ReviewError):
         )
 
 
-#: Held by whoever loads, on PostgreSQL; SQLite has one writer in any case.
-LOADING_LOCK = 7_269_303
-
-
 def load_alone(session: Session) -> None:
     """Until the end of this transaction nobody else loads.
 
@@ -115,7 +112,7 @@ def load_alone(session: Session) -> None:
     """
     if session.get_bind().dialect.name != "postgresql":
         return
-    if not session.execute(text(f"SELECT pg_try_advisory_xact_lock({LOADING_LOCK})")).scalar_one():
+    if not session.execute(text(f"SELECT pg_try_advisory_xact_lock({Lock.LOADING:d})")).scalar_one():
         raise LoadUnderWay
 
 

@@ -23,6 +23,7 @@ class Tab:
         self._socket = socket
         self.buttons: dict[str, str] = {}  #: label → id
         self.said: list[str] = []  #: errors on the page
+        self.told: list[str] = []  #: what else it says: what was not done, and what to do
         self.session = ""  #: what the server calls this tab
 
     async def draw(self, page: str = "", press: str | None = None) -> float:
@@ -46,7 +47,7 @@ class Tab:
         message.ParseFromString(await self._socket.recv())
         kind = message.WhichOneof("type")
         if kind == "new_session":
-            self.buttons, self.said = {}, []
+            self.buttons, self.said, self.told = {}, [], []
             self.session = message.new_session.initialize.session_id
         elif kind == "delta" and message.delta.WhichOneof("type") == "new_element":
             self._take_in(message.delta.new_element)
@@ -62,6 +63,8 @@ class Tab:
             self.said.append(f"exception: {element.exception.type}")
         elif kind == "alert" and element.alert.format == element.alert.ERROR:
             self.said.append(f"error: {element.alert.body[:80]}")
+        elif kind == "alert":
+            self.told.append(element.alert.body[:200])
 
 
 def connect(url: str, token: str) -> websockets.connect:

@@ -20,6 +20,7 @@ from storage import checks, people
 from storage.engine import Database
 from storage.reports import ATTRIBUTE, SEGMENT
 from storage.second_looks import pairs
+from workbench.actions.refusing import notes_refusals
 from workbench.known_reviews import Reviews
 
 #: Reviews from which a Kaplan–Meier percentile is shown (METHODS 9).
@@ -62,6 +63,7 @@ def columns_to_group_by(table: pd.DataFrame) -> list[str]:
     return list(dict.fromkeys(["reviewer", "reason", "week", *further]))
 
 
+@notes_refusals
 def checks_caught(database: Database, known: Reviews, *, person_id: int) -> pd.Series:
     """Whether each check item was caught that was met in the person's scope by then; whose it was is not told."""
     with database.reading() as session:
@@ -71,6 +73,7 @@ def checks_caught(database: Database, known: Reviews, *, person_id: int) -> pd.S
         return caught.astype(bool)
 
 
+@notes_refusals
 def second_looks(database: Database, known: Reviews, *, person_id: int) -> pd.DataFrame:
     """What two people made of the same item, in the person's scope; as ``storage.second_looks.pairs`` gives it."""
     with database.reading() as session:

@@ -32,6 +32,9 @@ def rows_to_fix(user: Principal, workflow: Workflow, *, may_import: bool) -> Non
     """Rows set aside, to be corrected in place and retried, or dismissed."""
     st.subheader("Set aside")
     _show_done()
+    if not importing.may_see_set_aside(user, workflow):
+        st.caption("Rows set aside belong to no part of the tree yet. Whoever has a role in all of it sees them here.")
+        return
     whose = {"person_id": user.person_id, "workflow_key": workflow.key}
     rows = importing.list_set_aside(database(), **whose)
     if not rows:

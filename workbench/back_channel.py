@@ -6,13 +6,16 @@ Source: OpenID Connect Back-Channel Logout 1.0, sections 2.4 to 2.8.
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping
-from time import time
+from functools import partial
+from threading import Lock
+from time import monotonic, time
 from typing import Any
 from urllib.parse import parse_qs
 
 import httpx
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
@@ -37,6 +40,10 @@ LARGEST = 16_384  #: bytes of a request
 OLDEST = 300  #: seconds after which a token is too old, whatever it says of itself
 SKEW = int(auth.SKEW.total_seconds())
 PATIENCE = 5.0  #: seconds for the provider's keys
+UNASKED = 10.0  #: seconds for which a provider that did not answer is not asked again
+#: What comes of reading an answer that holds no keys: a page that says "back soon", say.
+NO_KEYS = (JoseError, ValueError, LookupError, TypeError, AttributeError)
+THREADS = 4  #: in which tokens are looked at: not those of everybody else, as the provider may keep us waiting
 
 log = logging.getLogger("workbench")
 
@@ -45,21 +52,26 @@ class LogoutRefused(Exception):
     """A request that ends no session."""
 
 
+class ProviderAway(Exception):
+    """The identity provider did not answer, or with something else than its keys."""
+
+
 def routes(database: Callable[[], Database], settings: Settings) -> list[Route]:
     """The route, where there is an identity provider."""
     if settings.auth != "oidc":
         return []
-    keys = ProviderKeys(metadata_address(settings))
+    keys, threads = ProviderKeys(metadata_address(settings)), CapacityLimiter(THREADS)
 
     async def log_out(request: Request) -> Response:
         try:
             token = await _token_in(request)
-            claims = await to_thread.run_sync(lambda: checked(token, keys=keys, settings=settings, now=time()))
+            check = partial(checked, token, keys=keys, settings=settings, now=time())
+            claims = await to_thread.run_sync(check, limiter=threads)
             await to_thread.run_sync(lambda: _end(database(), claims))
         except LogoutRefused as refusal:
             log.warning("A logout token was refused: %s", refusal)
             return _answer(400, {"error": "invalid_request", "error_description": str(refusal)})
-        except (httpx.HTTPError, ReviewError):
+        except (ProviderAway, ReviewError):
             log.warning("A logout could not be done: the identity provider or the database did not answer")
             return _answer(503, {"error": "temporarily_unavailable"})
         return _answer(200, {})
@@ -68,20 +80,44 @@ def routes(database: Callable[[], Database], settings: Settings) -> list[Route]:
 
 
 class ProviderKeys:
-    """The identity provider's public keys, asked for again when a token names one that is not known."""
+    """The identity provider's public keys, asked for again when a token names one that is not known.
+
+    Strangers send tokens too: one request asks at a time, and after a failure none does for a while.
+    """
 
     def __init__(self, metadata: str) -> None:
         self.metadata = metadata
+        self._lock = Lock()
         self._known: KeySet | None = None
-        self._asked_at = 0.0
+        self._asked_at = -math.inf  #: by the monotonic clock, as is the next
+        self._failed_at = -math.inf
 
     def now(self, *, anew: bool = False) -> KeySet:
-        if self._known is None or (anew and time() - self._asked_at > 60):
+        """The keys.
+
+        Raises:
+            ProviderAway: they are not known, and cannot be asked for, or could not a moment ago.
+        """
+        with self._lock:
+            if self._known is not None and not (anew and monotonic() - self._asked_at > 60):
+                return self._known
+            if monotonic() - self._failed_at < UNASKED:
+                raise ProviderAway
+            try:
+                self._known = self._asked()
+            except ProviderAway:
+                self._failed_at = monotonic()
+                raise
+            self._asked_at = monotonic()
+            return self._known
+
+    def _asked(self) -> KeySet:
+        try:
             with httpx.Client(timeout=PATIENCE) as client:
                 metadata = client.get(self.metadata).raise_for_status().json()
-                self._known = KeySet.import_key_set(client.get(metadata["jwks_uri"]).raise_for_status().json())
-            self._asked_at = time()
-        return self._known
+                return KeySet.import_key_set(client.get(metadata["jwks_uri"]).raise_for_status().json())
+        except (httpx.HTTPError, httpx.InvalidURL, *NO_KEYS) as problem:
+            raise ProviderAway from problem
 
 
 def checked(token: str, *, keys: ProviderKeys, settings: Settings, now: float) -> Mapping[str, Any]:
@@ -89,6 +125,7 @@ def checked(token: str, *, keys: ProviderKeys, settings: Settings, now: float) -
 
     Raises:
         LogoutRefused: it is anything else.
+        ProviderAway: nobody knows.
     """
     header, claims = _opened(token, keys)
     if str(header.get("typ", "")).lower() != TYPE:
@@ -120,8 +157,9 @@ def metadata_address(settings: Settings) -> str:
 def _opened(token: str, keys: ProviderKeys) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     registry = JWSRegistry(algorithms=ALGORITHMS, strict_check_header=False)
     for anew in (False, True):
+        known = keys.now(anew=anew)
         try:
-            opened = jwt.decode(token, keys.now(anew=anew), registry=registry)
+            opened = jwt.decode(token, known, registry=registry)
         except (JoseError, ValueError):
             continue
         return opened.header, opened.claims

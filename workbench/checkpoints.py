@@ -66,8 +66,7 @@ class Folder:
 
     def add(self, signed: Signed) -> None:
         """Put one on the disk, at the end. Call it ``alone``."""
-        path = self.path / f"checkpoints-{signed.checkpoint.at:%Y-%m}.jsonl"
-        handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        handle = self._opened(signed.checkpoint.at)
         try:
             size = os.fstat(handle).st_size
             was_cut = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
@@ -76,6 +75,21 @@ class Folder:
         finally:
             os.close(handle)
 
+    def require_writable(self) -> None:
+        """Go the way of ``add`` without adding anything.
+
+        Raises:
+            FolderRefused: the folder takes nothing.
+        """
+        try:
+            with self.alone():
+                os.close(self._opened(datetime.now(UTC)))
+        except OSError as problem:
+            raise FolderRefused(
+                f"Checkpoints of the audit record cannot be written to {self.path}: {problem.strerror}. Let the user "
+                "that this runs as write there; in a systemd unit, name the folder in ReadWritePaths."
+            ) from problem
+
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Nobody else adds to this folder meanwhile, from this process or another."""
@@ -83,6 +97,14 @@ class Folder:
             if sys.platform != "win32":
                 fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+    def _opened(self, at: datetime) -> int:
+        """The file that the next one goes into; not one before the newest there, or it would not be read as the last.
+
+        Two servers' clocks can be in two months, and each of them adds.
+        """
+        this_month = self.path / f"checkpoints-{at:%Y-%m}.jsonl"
+        return os.open(max([this_month, *self._files()]), os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
 
     def _files(self) -> list[Path]:
         if not self.path.is_dir():
@@ -134,7 +156,7 @@ class Witness:
 
         Raises:
             RecordBehind: as ``look``; nothing is signed then.
-        FolderRefused: the folder is away or takes nothing.
+            FolderRefused: the folder is away or takes nothing.
         """
         now = now or datetime.now(UTC)
         try:

@@ -178,6 +178,7 @@ def import_buttons(
         kind=upload.kind,
         name=upload.name,
         content=upload.content,
+        size=_look(user, workflow, upload, choices).size,
         choices=choices,
         mapping=mapping,
         dry_run=checked,

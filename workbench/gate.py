@@ -25,7 +25,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from workbench import logs, metrics
+from workbench import back_channel, logs, metrics
 from workbench.session import BROWSER_COOKIE
 
 CONDITIONS = (b"if-none-match", b"if-modified-since")
@@ -36,9 +36,9 @@ REQUEST_ID = "X-Request-Id"
 _REQUEST_ID = re.compile(r"[0-9A-Za-z-]{8,64}")
 #: The query parameter by which the sign-in page learns why one is there again.
 SIGN_IN_TOLD = "sign-in"
-#: Where a sign-in begins and ends, and how often one address may be there.
-SIGN_IN_DOORS = ("/auth/login", "/oauth2callback")
-SIGN_INS = RateLimitItemPerMinute(20)
+#: How often one address may be where a sign-in begins and ends, and where the provider ends sessions: of whole teams.
+SIGN_INS, LOGOUTS = RateLimitItemPerMinute(20), RateLimitItemPerMinute(120)
+RATES = {"/auth/login": SIGN_INS, "/oauth2callback": SIGN_INS, back_channel.PATH: LOGOUTS}
 
 
 log = logging.getLogger("workbench")
@@ -254,23 +254,23 @@ class WayBack:
 
 
 class SignInRate:
-    """So many sign-ins a minute from one address, and then 429, which says when to come back."""
+    """So many sign-ins or logouts a minute from one address, and then 429, which says when to come back."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
         self.limiter = MovingWindowRateLimiter(MemoryStorage())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope.get("path") not in SIGN_IN_DOORS:
-            await self.app(scope, receive, send)
-            return
+        path = scope.get("path", "")
+        rate = RATES.get(path) if scope["type"] == "http" else None
         address = (scope.get("client") or ("", 0))[0]
-        if self.limiter.hit(SIGN_INS, address, scope["path"]):
+        if rate is None or self.limiter.hit(rate, address, path):
             await self.app(scope, receive, send)
             return
-        seconds = max(1, ceil(self.limiter.get_window_stats(SIGN_INS, address, scope["path"]).reset_time - time()))
-        log.warning("Too many sign-ins from one address", extra={"path": scope["path"]})
-        text = f"Too many sign-ins from this address. Try again in {seconds} seconds."
+        seconds = max(1, ceil(self.limiter.get_window_stats(rate, address, path).reset_time - time()))
+        what = "sign-ins" if rate is SIGN_INS else "logouts"
+        log.warning("Too many %s from one address", what, extra={"path": path})
+        text = f"Too many {what} from this address. Try again in {seconds} seconds."
         refusal = PlainTextResponse(text, status_code=429, headers={"Retry-After": str(seconds)})
         await refusal(scope, receive, send)
 

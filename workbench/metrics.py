@@ -56,7 +56,7 @@ sqlite_busy = Counter(
 )
 active_sessions = Gauge("workbench_active_sessions", "Open pages, one for each browser tab", registry=REGISTRY)
 upkeep_age = Gauge(
-    "workbench_upkeep_age_seconds", "Since a work of upkeep last ended well here", ["work"], registry=REGISTRY
+    "workbench_upkeep_age_seconds", "Since a work of upkeep last ended well here, or began", ["work"], registry=REGISTRY
 )
 
 #: Refusals of a choice that rests on what is no longer so.
@@ -90,6 +90,11 @@ def rows_came_in(*, accepted: int, unchanged: int, updated: int, set_aside: int)
     fates = {"accepted": accepted, "unchanged": unchanged, "updated": updated, "set_aside": set_aside}
     for result, count in fates.items():
         import_rows.labels(result).inc(count)
+
+
+def upkeep_begins(work: str) -> None:
+    """Count the age of a work of upkeep from now on, that it may grow where the work never ends well."""
+    upkeep_went_well(work)
 
 
 def upkeep_went_well(work: str) -> None:

@@ -18,6 +18,7 @@ from review_queue.roles import Task
 from storage import feeds, people
 from storage.engine import Database
 from storage.workflows import Workflow
+from workbench.actions.refusing import notes_refusals
 from workbench.known_reviews import Reviews, read_now
 
 WEEKS = timedelta(weeks=4)  #: how far back what is happening now goes
@@ -25,6 +26,7 @@ RATE_FROM = 60  #: decisions from which an override rate is concluded from (METH
 ENOUGH = "enough"
 
 
+@notes_refusals
 def watched_now(database: Database, *, person_id: int, workflow: Workflow) -> dict[Watched, Reading | None]:
     """What the workflow watches as it is now, over all of it, as alerts are raised.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,8 +14,10 @@ from time import monotonic
 from sqlalchemy.exc import SQLAlchemyError
 
 from review_queue.delivering import SCHEDULE, Answer, body_of, headers_of
+from review_queue.errors import ReviewError
 from storage.deliveries import Parcel
 from storage.engine import CommitInDoubt, Database
+from storage.failures import Failure, failure_of
 from workbench import metrics
 from workbench.actions import delivering
 from workbench.sending import Sender
@@ -24,6 +27,7 @@ IN_HAND = 8  #: attempts of one worker at one receiver, under way or next
 GRACE = 3.0  #: seconds that attempts under way have to end when the relay stops
 #: How many attempts at a receiver are under way at once, as a share of what keeps it and the database equally busy.
 SHARE = 0.25
+OUR_FAULT = Answer(None, "something went wrong on our side, which the log tells")
 
 log = logging.getLogger("workbench")
 
@@ -78,14 +82,11 @@ class Relay:
         self._taking: dict[int, float] = {}  #: seconds that each receiver takes to answer, lately
 
     async def run(self) -> None:
-        """Send until cancelled. A database that is away for a while is asked again."""
+        """Send until cancelled. A database that is away or takes no writes for a while is asked again."""
         try:
             while True:
-                try:
-                    await self._turn()
-                except (SQLAlchemyError, CommitInDoubt):
-                    log.exception("The outbox could not be read or written; it is tried again")
-                    await asyncio.sleep(self._pause)
+                if self._database.refusal is None:
+                    await self._turn_or_log()
                 await self._wait()
         finally:
             await self._finish()
@@ -103,6 +104,16 @@ class Relay:
         finally:
             await self._finish()
 
+    async def _turn_or_log(self) -> None:
+        try:
+            await self._turn()
+        except (SQLAlchemyError, CommitInDoubt, ReviewError):
+            log.exception("The outbox could not be read or written; it is tried again")
+            await asyncio.sleep(self._pause)
+        except Exception:  # nothing that anybody sends us may end the relay, which serves everybody
+            log.exception("Webhooks could not be sent; it is tried again", extra=_named())
+            await asyncio.sleep(self._pause)
+
     async def _turn(self) -> None:
         """Store what became of attempts, and begin new ones."""
         await self._keep_answers()
@@ -115,12 +126,33 @@ class Relay:
         if not self._made:
             return
         made = list(self._made)
-        told = [(each.parcel, each.answer) for each in made]
-        await asyncio.to_thread(delivering.keep_answers, self._database, told, schedule=self._schedule)
+        try:
+            await self._keep(*((each.parcel, each.answer) for each in made))
+        except Exception as error:  # whatever one answer does to us, the others are kept
+            if _will_pass(error):
+                raise
+            log.exception("Answers of receivers could not be stored together; each is by itself", extra=_named())
+            for each in made:
+                await self._keep_alone(each)
         del self._made[: len(made)]
         self._fed |= {each.parcel.receiver_id for each in made}  # later events of their items may go now
         now = monotonic()
         self._unsure = _smoothed(self._unsure, sum(now - each.at for each in made) / len(made))
+
+    async def _keep(self, *told: tuple[Parcel, Answer]) -> None:
+        await asyncio.to_thread(delivering.keep_answers, self._database, told, schedule=self._schedule)
+
+    async def _keep_alone(self, made: _Made) -> None:
+        """Store an answer, or that the attempt failed. If even that cannot be, its lease ends and it is made again."""
+        for answer in (made.answer, OUR_FAULT):
+            try:
+                await self._keep((made.parcel, answer))
+                return
+            except Exception as error:  # the answers beside it are to be kept
+                if _will_pass(error):
+                    raise
+                delivery_id = made.parcel.delivery_id
+                log.exception("The answer to delivery %s could not be stored", delivery_id, extra=_named())
 
     def _wants_more(self) -> bool:
         is_empty = any(not self._next[receiver_id] for receiver_id in self._fed)
@@ -171,8 +203,8 @@ class Relay:
             headers = headers_of(parcel.webhook_id, datetime.now(UTC), body, parcel.secrets)
             return await self._sender.send(parcel.url, headers, body)
         except Exception:  # a message that breaks us must not stop those to everybody else
-            log.exception("An attempt to send delivery %s failed here", parcel.delivery_id)
-            return Answer(None, "something went wrong on our side, which the log tells")
+            log.exception("An attempt to send delivery %s failed here", parcel.delivery_id, extra=_named())
+            return OUR_FAULT
 
     async def _wait(self) -> None:
         """Until an attempt ends, or it is time for another look."""
@@ -203,8 +235,18 @@ class Relay:
             await self._keep_answers()
             if left:
                 await asyncio.to_thread(delivering.give_back, self._database, left)
-        except (SQLAlchemyError, CommitInDoubt):
-            log.exception("What became of the last webhooks could not be stored; they are sent again")
+        except Exception:  # the relay ends anyway, and with it must end no work beside it
+            log.exception("What became of the last webhooks could not be stored; they are sent again", extra=_named())
+
+
+def _will_pass(error: Exception) -> bool:
+    """Whether it is no fault of what was to be stored: a database that is away, busy or refused for a while."""
+    return isinstance(error, CommitInDoubt | ReviewError) or failure_of(error) is not Failure.OTHER
+
+
+def _named() -> dict[str, str]:
+    """What tells this error from all others in the log."""
+    return {"error_id": secrets.token_hex(4)}
 
 
 def _smoothed(before: float, now: float) -> float:

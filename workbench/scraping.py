@@ -6,8 +6,9 @@ import hmac
 import logging
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from threading import Lock
-from time import monotonic
+from time import monotonic, time
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -17,10 +18,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from review_queue.checkpoints import Signed
+from review_queue.errors import ReviewError
 from storage import gauges
 from storage.engine import Database
-from storage.gauges import Standing
+from storage.gauges import Ahead, Standing
 from workbench import metrics
+from workbench.checkpoints import Folder
 from workbench.settings import LOOPBACK
 
 #: Seconds for which what the database said is told again: two that scrape ask it once.
@@ -34,8 +38,10 @@ log = logging.getLogger("workbench")
 class OfTheDatabase(Collector):
     """The gauges that are read from a database when somebody scrapes."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, checkpoints: Folder | None) -> None:
         self.database = database
+        self.checkpoints = checkpoints
+        self._last: Signed | None = None  #: the newest checkpoint that could be read
         self._lock = Lock()
         self._found: Standing | None = None
         self._read_at = -math.inf
@@ -70,14 +76,40 @@ class OfTheDatabase(Collector):
         )
         age.add_metric([], found.outbox_oldest_seconds)
         yield age
+        yield from self._of_the_record(found.ahead)
+
+    def _of_the_record(self, ahead: Ahead | None) -> Iterator[Metric]:
+        if ahead is None:
+            return
+        events = GaugeMetricFamily(
+            "workbench_audit_tip_lag_events", "Audit events for which no checkpoint vouches, 0 where none"
+        )
+        events.add_metric([], ahead.events)
+        yield events
+        seconds = GaugeMetricFamily("workbench_audit_tip_lag_seconds", "Since the first of them happened, 0 where none")
+        seconds.add_metric([], ahead.seconds)
+        yield seconds
+        age = GaugeMetricFamily("workbench_checkpoint_age_seconds", "Since the last checkpoint; NaN without one")
+        made = math.nan if self._last is None else self._last.checkpoint.at.timestamp()
+        age.add_metric([], time() - made)
+        yield age
+
+    def _vouched(self) -> int | None:
+        """How many events the last checkpoint vouches for; None where none are kept."""
+        if self.checkpoints is None:
+            return None
+        with suppress(ReviewError, OSError):  # it cannot be read, so what was read before goes on growing older
+            self._last = self.checkpoints.last()
+        return 0 if self._last is None else self._last.checkpoint.seq
 
     def _standing(self) -> Standing | None:
         with self._lock:
             if monotonic() - self._read_at < KEPT:
                 return self._found
             try:
+                vouched = self._vouched()
                 with self.database.reading() as session:
-                    self._found = gauges.standing(session)
+                    self._found = gauges.standing(session, vouched=vouched)
             except SQLAlchemyError:
                 log.exception("The database could not be asked for the metrics")
                 self._found = None
@@ -88,12 +120,12 @@ class OfTheDatabase(Collector):
 _of_the_database: OfTheDatabase | None = None
 
 
-def watch(database: Database) -> None:
-    """Have the scrapes tell of ``database``, in place of the one before."""
+def watch(database: Database, checkpoints: Folder | None = None) -> None:
+    """Have the scrapes tell of ``database`` and of its ``checkpoints``, in place of the one before."""
     global _of_the_database
     if _of_the_database is not None:
         metrics.REGISTRY.unregister(_of_the_database)
-    _of_the_database = OfTheDatabase(database)
+    _of_the_database = OfTheDatabase(database, checkpoints)
     metrics.REGISTRY.register(_of_the_database)
     gauges.on_sqlite_busy(database, metrics.sqlite_busy.inc)
 

@@ -42,6 +42,7 @@ from workbench import (
 )
 from workbench.api import application as api
 from workbench.api import problems
+from workbench.checkpoints import witness_of
 from workbench.parts import untrusted_text
 from workbench.settings import Settings, secret_text, settings
 from workbench.sign_in import PROVIDER
@@ -246,7 +247,8 @@ def answer_error(request: Request, error: Exception) -> Response:
 async def _lifespan(app: st.App) -> AsyncIterator[None]:
     logs.adopt("streamlit", "uvicorn")
     health.watch(session.database())
-    scraping.watch(session.database())
+    witness = witness_of(settings())
+    scraping.watch(session.database(), witness.folder if witness is not None else None)
     order = asyncio.create_task(upkeep.keep(session.database(), relays=settings().relay))
     yield
     order.cancel()

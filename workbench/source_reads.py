@@ -32,6 +32,7 @@ from storage.workflows import Workflow
 from workbench.actions.again import again
 from workbench.actions.hearing import Weighed as Weighed
 from workbench.actions.hearing import weigh_item, weigh_said
+from workbench.actions.refusing import notes_refusals
 from workbench.actions.seeing import as_seen
 
 DISPUTED = (
@@ -62,6 +63,7 @@ def weighed(database: Database, *, person_id: int, item: Item) -> Weighed | None
         return as_seen(session, who, workflow, weigh_item(session, workflow, item))
 
 
+@notes_refusals
 def heard(database: Database, *, person_id: int, workflow: Workflow) -> Heard:
     """Which other systems have spoken in a workflow, and what was learnt of them.
 
@@ -77,6 +79,7 @@ def heard(database: Database, *, person_id: int, workflow: Workflow) -> Heard:
         )
 
 
+@notes_refusals
 def disputed(database: Database, *, person_id: int, workflow: Workflow) -> pd.DataFrame:
     """Every open item in this person's scope that another system has spoken of, the furthest apart first: ``DISPUTED``.
 
@@ -89,6 +92,7 @@ def disputed(database: Database, *, person_id: int, workflow: Workflow) -> pd.Da
         return _disputed(session, who, workflow)
 
 
+@notes_refusals
 def identifiers(database: Database, *, person_id: int, workflow: Workflow, search: str = "") -> list[Identifier]:
     """What the sources call the series, for those who may bring data in.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
@@ -75,7 +76,8 @@ async def _relay(database: Database) -> None:
 
 
 async def _again_and_again(act: Callable[[], object], failed: str, *, every: int = EVERY) -> None:
-    """Do it once a minute or as often as said, in a thread. A database that is away for a while is tried again."""
+    """Do it once a minute or as often as said, in a thread. Whatever goes wrong in one round, there is a next one."""
+    metrics.upkeep_begins(_name_of(act))
     while True:
         try:
             await asyncio.to_thread(act)
@@ -84,6 +86,9 @@ async def _again_and_again(act: Callable[[], object], failed: str, *, every: int
             return
         except (SQLAlchemyError, CommitInDoubt, ReviewError):
             log.exception("%s; it is tried again in %d s", failed, every)
+        except Exception:  # one row that nobody foresaw must not end this work until somebody starts the server anew
+            about = {"error_id": secrets.token_hex(4)}
+            log.exception("%s, which is a fault here; it is tried again in %d s", failed, every, extra=about)
         await asyncio.sleep(every)
 
 

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import shutil
 import socket
+import ssl
 import subprocess
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from time import monotonic, sleep
 
 import pytest
@@ -38,16 +41,16 @@ def free_port() -> int:
 
 
 @contextmanager
-def nginx(folder: Path, replicas: list[Workbench]) -> Iterator[str]:
-    """The proxy of the documents before these replicas; its address."""
+def nginx(folder: Path, replicas: list[str]) -> Iterator[str]:
+    """The proxy of the documents before the replicas at these addresses; its own address."""
     port, plain = free_port(), free_port()
     certificate = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
     made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-keyout", "key", "-out", "crt"]
     subprocess.run([*made, *certificate], cwd=folder, check=True, capture_output=True)
     site = CONFIGURATION.read_text("utf-8")
     here = {
-        "127.0.0.1:8501": replicas[0].url.removeprefix("http://"),
-        "127.0.0.1:8502": replicas[1].url.removeprefix("http://"),
+        "127.0.0.1:8501": replicas[0].removeprefix("http://"),
+        "127.0.0.1:8502": replicas[1].removeprefix("http://"),
         "listen 443 ssl": f"listen 127.0.0.1:{port} ssl",
         "listen 80": f"listen 127.0.0.1:{plain}",
         "review.example.com;": "localhost;",
@@ -99,7 +102,7 @@ def replicas(postgresql_url: str, tmp_path: Path) -> Iterator[list[Workbench]]:
 @pytest.fixture
 def proxied(replicas: list[Workbench], tmp_path: Path) -> Iterator[Workbench]:
     """Both replicas as one, at the proxy's address."""
-    with nginx(tmp_path, replicas) as url:
+    with nginx(tmp_path, [replica.url for replica in replicas]) as url:
         yield replace(replicas[0], url=url)
 
 
@@ -156,6 +159,41 @@ def test_over_the_proxy_https_is_known_and_metrics_are_shut(proxied: Workbench, 
 
     assert answer is not None
     assert answer.headers["strict-transport-security"].startswith("max-age=")
-    (cookie,) = [each for each in page.context.cookies() if each["name"] == "workbench_browser"]
+    (cookie,) = [each for each in page.context.cookies() if each["name"] == "__Host-workbench_browser"]
     assert cookie["secure"]
     assert page.request.get(f"{proxied.url}/metrics").status == 404
+
+
+@contextmanager
+def saying(name: str) -> Iterator[str]:
+    """Something in a replica's place that answers with its name; its address."""
+
+    class Says(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(name.encode())
+
+        def log_message(self, *words: object) -> None:
+            """Nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Says)
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+
+
+@pytest.mark.parametrize("cookie", ["__Host-workbench_browser", "workbench_browser"])
+def test_browsers_behind_one_address_are_spread_and_each_stays_where_it_is(tmp_path: Path, cookie: str) -> None:
+    def lands_on(proxy: str, browser: int) -> str:
+        headers = {"Cookie": f"other=1; {cookie}=browser-{browser}; another=2"}
+        asked = urllib.request.Request(proxy, headers=headers)  # noqa: S310 -- our own address
+        unchecked = ssl._create_unverified_context()  # noqa: S323 -- a certificate made here
+        with urllib.request.urlopen(asked, timeout=10, context=unchecked) as answer:  # noqa: S310 -- our own address
+            return answer.read().decode()
+
+    with saying("a") as a, saying("b") as b, nginx(tmp_path, [a, b]) as proxy:
+        first, second = ([lands_on(proxy, number) for number in range(20)] for _ in range(2))
+
+    assert first == second
+    assert 4 <= first.count("a") <= 16

@@ -100,6 +100,9 @@ def test_a_receiver_that_asks_for_time_gets_it_up_to_a_day():
         ("１２", None),
         ("", None),
         ("Fri, 99 Nov 2026 13:00:00 GMT", None),
+        ("Fri, 20 Nov 2099 13:00:00 GMT", NOON + LONGEST_HOLD),
+        ("Fri, 31 Dec 9999 23:59:59 -1200", None),
+        ("Fri, 31 Dec 99999999999999999999 23:59:59 GMT", None),
     ],
 )
 def test_retry_after_is_read_as_seconds_or_as_a_date(header, wanted):

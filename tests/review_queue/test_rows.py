@@ -280,6 +280,18 @@ def test_a_row_with_too_many_cells_is_set_aside():
     assert "empty the cells left over, or correct the file" in sentence
 
 
+def test_each_row_of_another_width_says_its_own():
+    texts = pd.DataFrame([GOOD] * 4, dtype="str").set_axis([2, 3, 5, 6])
+
+    checked = check_rows(texts, Kind.FORECASTS, a_policy(), misshapen={2: 9, 4: 1, 5: 1, 6: 9})
+
+    assert [(row, said.split(" cells")[0]) for row, _, _, said in checked.aside.itertuples(index=False)] == [
+        (2, "The row has 9"),
+        (5, "The row has 1"),
+        (6, "The row has 9"),
+    ]
+
+
 def test_a_series_that_is_known_elsewhere_is_not_moved():
     levels = {"segments": ["state"]}
     good = check({"segment_state": "Victoria"}, {"segment_state": "Tasmania"}, {"segment_state": ""}, **levels).good

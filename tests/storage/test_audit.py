@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from review_queue.chain import Walk
 from storage import audit, schema
-from storage.engine import Database, database_time
+from storage.engine import Database, database_time, open_database, sqlite_module
 from storage.tables import audit_chain, audit_events
 
 AWKWARD = {"none": None, "gap": -0.0, "big": 1e22, "id": 2**60, "part": 0.1, "whole": 5.0, "moved": [["ai", 1.5, None]]}
@@ -138,6 +138,32 @@ def test_the_database_refuses_to_change_what_is_recorded(database: Database, wha
         session.execute(CHANGES[what])
 
     assert walked(database).size == 2
+
+
+REPLACED = {
+    "an event": "INSERT OR REPLACE INTO audit_events SELECT id, at, actor_id, 'x', workflow_id, item_id, decision_id,"
+    " details FROM audit_events WHERE id = 1",
+    "an event by a word": "REPLACE INTO audit_events (id, at, action, details) VALUES (1, '2026-01-01', 'x', '{}')",
+    "a link by its place": "INSERT OR REPLACE INTO audit_chain VALUES (2, 99, 'x', 'x')",
+    "a link by its event": "INSERT OR REPLACE INTO audit_chain VALUES (99, 1, 'x', 'x')",
+    "an event in passing": "INSERT INTO audit_events (id, at, action, details) VALUES (1, '2026-01-01', 'x', '{}')"
+    " ON CONFLICT (id) DO UPDATE SET action = excluded.action",
+}
+
+
+@pytest.mark.parametrize("what", REPLACED)
+def test_sqlite_refuses_to_put_another_in_the_place_of_what_is_recorded(sqlite_url: str, what: str) -> None:
+    database = open_database(sqlite_url)
+    recorded(database, 2)
+    before = walked(database).tip
+    plain = sqlite_module().connect(database.engine.url.database, isolation_level=None)
+    plain.execute("PRAGMA foreign_keys = OFF")
+
+    with pytest.raises(sqlite_module().IntegrityError, match="only ever added to"):
+        plain.execute(REPLACED[what])
+
+    plain.close()
+    assert (walked(database).tip, walked(database).flaws) == (before, [])
 
 
 @pytest.mark.parametrize("table", ["audit_events", "audit_chain"])

@@ -155,6 +155,18 @@ def test_a_dead_letter_holds_back_its_item_until_it_is_replayed_or_skipped(sendi
     assert [found.data["number"] for found in lease(sending, to)] == [1]
 
 
+def test_as_many_as_there_are_can_be_replayed_at_once(sending):
+    sending.receiver()
+    sending.events(sending.items[0])
+    route(sending)
+    (row,) = rows(sending)
+    with sending.database.writing() as session:
+        session.execute(update(deliveries_).values(state="dead", ended_at=database_now(session)))
+
+    with sending.database.writing() as session:
+        assert deliveries.replay(session, range(row.id, row.id + 70_000)) == 1
+
+
 def test_a_lease_keeps_others_away_until_it_ends_and_a_killed_worker_loses_nothing(sending):
     to = sending.receiver().receiver.id
     sending.events(sending.items[0])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,7 +25,7 @@ from tests.tamper import WAYS, tamper
 from tests.tampering import chain_anew, edit, take_out, unguarded
 from workbench.actions import auditing
 from workbench.actions.auditing import AuditRefused
-from workbench.checkpoints import Folder, Witness
+from workbench.checkpoints import OR_EVENTS, Folder, Witness
 from workbench.cli import app
 from workbench.commands.console import DONE, REFUSED
 
@@ -130,6 +132,22 @@ def test_each_month_has_its_file_and_a_line_that_was_cut_off_does_no_harm(databa
         "checkpoints-2026-11.jsonl",
         "checkpoints-2026-12.jsonl",
     ]
+
+
+def test_two_servers_whose_clocks_are_in_two_months_keep_one_chain(database, witness):
+    ahead = datetime(2026, 12, 1, 0, 4, tzinfo=UTC)
+    behind = ahead - timedelta(minutes=6)
+    recorded(database, 5)
+    witness.keep(database, now=ahead)
+    recorded(database, OR_EVENTS)
+    assert witness.keep(database, now=behind).checkpoint.at == behind
+    recorded(database, 5)
+    witness.keep(database, now=ahead + timedelta(minutes=2))
+
+    found = auditing.verify(database, folder=witness.folder, keys=witness.keys)
+
+    assert (found.flaws, found.checkpoints, found.last.checkpoint.seq) == ((), 3, OR_EVENTS + 10)
+    assert witness.folder.last() == found.last
 
 
 def test_checkpoints_cannot_be_forged_taken_out_or_signed_by_another(vouched, witness, tmp_path):
@@ -315,6 +333,18 @@ def test_from_the_key_to_an_accepted_loss_on_the_command_line(at_hand, tmp_path)
 
     assert run("audit", "accept-loss", "--reason", "Restored on purpose.").exit_code == DONE
     assert run("audit", "verify").exit_code == DONE
+
+
+@pytest.mark.parametrize("command", [("serve", "--port", "0"), ("worker",)])
+def test_nothing_starts_on_a_folder_that_takes_no_checkpoints(at_hand, tmp_path, command):
+    (tmp_path / "marks" / ".lock").mkdir()  # what keeps an administrator out as well
+
+    command = [sys.executable, "-W", "ignore", "-m", "workbench", *command]  # whatever starts here would not end
+    refused = subprocess.run(command, capture_output=True, text=True, timeout=20)  # noqa: S603
+
+    assert refused.returncode == REFUSED
+    assert f"cannot be written to {tmp_path / 'marks'}: Is a directory. Let the user that this runs" in refused.stderr
+    assert "ReadWritePaths" in refused.stderr
 
 
 def test_without_checkpoints_verify_says_what_it_cannot_see(sqlite_url, monkeypatch):

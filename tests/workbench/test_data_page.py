@@ -49,9 +49,9 @@ def opened(database_url: str, database: Database, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(data_parts, "AT_ONCE", 60.0)  # no browser redraws the panel here
     a_workflow(database)
 
-    def open_as(*roles: Role) -> AppTest:
+    def open_as(*roles: Role, within: str | None = None) -> AppTest:
         at = AppTest.from_function(page, default_timeout=60)
-        at.session_state["person_id"] = a_person(database, "Dora", *roles)
+        at.session_state["person_id"] = a_person(database, "Dora", *roles, segment_path=within)
         return at.run()
 
     yield open_as
@@ -92,6 +92,18 @@ def test_somebody_without_the_role_sees_the_lists_and_no_upload(opened):
     assert not at.exception
     assert len(at.get("file_uploader")) == 0
     assert "Nothing has come in yet." in said(at)
+
+
+@pytest.mark.parametrize("role", [Role.REVIEWER, Role.DIRECTOR])
+def test_whoever_covers_a_part_is_shown_no_rows_set_aside(opened, database, role):
+    workflow = a_workflow(database, segments=["state"])
+    bring_in(database, workflow, "series,period,ai_forecast,segment_state\nacme,2026-12,soon,Queensland\n")
+
+    at = opened(role, within="Victoria\x1f")
+
+    assert not at.exception
+    assert "Whoever has a role in all of it sees them here." in said(at)
+    assert [list(table.value["set_aside"]) for table in at.dataframe] == [[1]]  # the import is listed, its row is not
 
 
 def test_a_file_that_cannot_be_read_says_why(opened):

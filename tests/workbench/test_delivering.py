@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from datetime import timedelta
+from time import monotonic
 
 import pytest
-from sqlalchemy import event, select, update
+from sqlalchemy import event, select, text, update
+from sqlalchemy.orm import Session
 
 from review_queue.addresses import Reach
 from review_queue.delivering import DeliveryState
@@ -122,6 +127,69 @@ def test_a_receiver_waits_for_a_second_person(sending):
     assert again == approved
 
 
+@contextmanager
+def nothing_commits(sending) -> Iterator[Session]:
+    """Whoever has something to put on record waits at the end of their transaction, as behind another's COMMIT."""
+    if sending.database.dialect == "sqlite":
+        pytest.skip("one writer at a time")
+    with sending.database.writing() as session:
+        session.execute(text("LOCK TABLE audit_chain IN EXCLUSIVE MODE"))
+        yield session
+
+
+def until_one_waits(session):
+    waiting = text(
+        "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database "
+        "WHERE NOT granted AND datname = current_database()"
+    )
+    started = monotonic()
+    while not session.execute(waiting).scalar_one():
+        assert monotonic() - started < 10
+
+
+def test_what_happens_while_an_approval_is_under_way_reaches_the_receiver(sending):
+    added = sending.receiver(URL, approved=False).receiver
+    how = {"person_id": sending.administrator, "receiver_id": added.id}
+
+    with ThreadPoolExecutor(1) as other:
+        with nothing_commits(sending) as session:
+            approving = other.submit(delivering.approve, sending.database, **how)
+            until_one_waits(session)
+            sending.events(*sending.items)
+            assert take(sending) == []
+        approving.result()
+
+    assert len(take(sending)) == 3
+
+
+def test_what_happens_while_a_receiver_is_removed_waits_for_nobody(sending, receiver):
+    how = {"person_id": sending.owner, "receiver_id": receiver.id}
+
+    with ThreadPoolExecutor(2) as others:
+        with nothing_commits(sending) as session:
+            removing = others.submit(delivering.remove, sending.database, **how)
+            until_one_waits(session)
+            sending.events(*sending.items)
+            taking = others.submit(take, sending)
+            wait([taking], timeout=0.5)
+        assert (removing.result(), taking.result()) == (0, [])
+
+    take(sending)
+    with sending.database.reading() as session:
+        assert session.execute(select(deliveries_)).all() == []
+
+
+def test_decisions_are_put_on_record_while_events_are_routed(sending):
+    added = sending.receiver(URL, approved=False).receiver
+    sending.events(*sending.items)
+
+    if sending.database.dialect == "sqlite":
+        pytest.skip("one writer at a time")
+    with sending.database.writing() as session:
+        assert deliveries.route(session) == 3
+        delivering.pause(sending.database, person_id=sending.owner, receiver_id=added.id)
+
+
 def test_what_the_command_line_adds_is_in_force_at_once(sending):
     added = delivering.register(
         sending.database, person_id=sending.owner, workflow_key="sales", url=URL, reach=HERE, is_operator=True
@@ -225,10 +293,26 @@ def test_a_dead_letter_is_replayed_and_others_are_not(sending, receiver):
 
 
 def test_every_dead_letter_of_a_receiver_is_replayed_together(sending, receiver):
-    a_dead_one(sending)
+    sending.events(*sending.items)
+    with sending.database.writing() as session:
+        deliveries.route(session)
+        session.execute(update(deliveries_).values(state="dead", ended_at=database_now(session)))
+        dead = deliveries.dead_ids(session, [receiver.id])
+    statements = []
+    event.listen(sending.database.engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
 
-    assert delivering.replay_all(sending.database, person_id=sending.owner, receiver_id=receiver.id) == 1
+    assert delivering.replay_all(sending.database, person_id=sending.owner, receiver_id=receiver.id) == len(dead) == 3
     assert delivering.replay_all(sending.database, person_id=sending.owner, receiver_id=receiver.id) == 0
+
+    rounds = 1 if sending.database.dialect == "postgresql" else 3  # to a database in the same process there are none
+    assert len([each for each in statements if each.startswith("INSERT INTO audit_events")]) == rounds
+    with sending.database.reading() as session:
+        told = session.execute(
+            select(audit_events.c.actor_id, audit_events.c.details).order_by(audit_events.c.id)
+        ).all()
+    assert [(row.actor_id, row.details) for row in told[-3:]] == [
+        (sending.owner, {"receiver": receiver.id, "delivery": delivery_id}) for delivery_id in dead
+    ]
 
 
 def test_going_on_without_a_dead_letter_says_who_did(sending, receiver):

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
 from review_queue.errors import NotAllowed, ReviewError
@@ -165,6 +167,81 @@ def test_somebody_becomes_administrator_by_the_word_of_two(database: Database) -
     (request,) = granting.list_requests(database, person_id=ada)
     granting.answer_request(database, person_id=ada, request_id=request.id, give=False)
     assert grants_of(database, dee) == ()
+
+
+def shut(database: Database, ada: int, bo: int) -> None:
+    granting.set_disabled(database, person_id=ada, whom=bo, disabled=True)
+
+
+def take_role(database: Database, ada: int, bo: int) -> None:
+    granting.revoke_role(database, person_id=ada, to=bo, role=Role.ADMINISTRATOR)
+
+
+def erase(database: Database, ada: int, bo: int) -> None:
+    granting.erase_person(database, person_id=ada, whom=bo, reason="They asked for it.")
+
+
+@pytest.mark.parametrize("remove", [shut, take_role, erase])
+def test_whoever_takes_the_second_administrator_away_makes_nobody_one_alone(
+    database: Database, remove: Callable[[Database, int, int], None]
+) -> None:
+    ada, bo, cy = add(database, "ada", Role.ADMINISTRATOR), add(database, "bo", Role.ADMINISTRATOR), add(database, "cy")
+    asked = {"person_id": ada, "to": cy, "role": Role.ADMINISTRATOR, "needs_second": True}
+    assert granting.grant_role(database, **asked).is_waiting
+    (request,) = granting.list_requests(database, person_id=ada)
+
+    remove(database, ada, bo)
+
+    until = datetime.now(UTC) + granting.STILL_ASKED
+    with pytest.raises(ReviewError, match=rf"could have agreed.*Alone you can do this from {until:%Y-%m-%d}"):
+        granting.grant_role(database, **asked)
+    with pytest.raises(ReviewError, match="another administrator has to agree"):
+        granting.answer_request(database, person_id=ada, request_id=request.id, give=True)
+    assert grants_of(database, cy) == ()
+
+
+def test_the_second_administrator_who_is_given_everything_back_can_agree(database: Database) -> None:
+    ada, bo, cy = add(database, "ada", Role.ADMINISTRATOR), add(database, "bo", Role.ADMINISTRATOR), add(database, "cy")
+    asked = {"person_id": ada, "role": Role.ADMINISTRATOR, "needs_second": True}
+    take_role(database, ada, bo)
+    with pytest.raises(ReviewError, match=r"Bo could have agreed.*Undo that, so that a second administrator can agree"):
+        granting.grant_role(database, to=cy, **asked)
+
+    assert not granting.grant_role(database, to=bo, **asked).is_waiting
+    assert granting.grant_role(database, to=cy, **asked).is_waiting
+    (request,) = granting.list_requests(database, person_id=bo)
+    granting.answer_request(database, person_id=bo, request_id=request.id, give=True)
+
+    assert grants_of(database, cy) == (Grant(Role.ADMINISTRATOR),)
+
+
+@pytest.mark.parametrize(("days", "is_alone"), [(8, True), (6, False)])
+def test_a_week_after_the_other_one_is_gone_an_administrator_acts_alone(
+    database: Database, days: int, is_alone: bool
+) -> None:
+    ada, bo, cy = add(database, "ada", Role.ADMINISTRATOR), add(database, "bo", Role.ADMINISTRATOR), add(database, "cy")
+    asked = {"person_id": ada, "to": cy, "role": Role.ADMINISTRATOR, "needs_second": True}
+    with database.writing() as session:
+        people.set_disabled(session, bo, disabled=True)
+        then = {"at": datetime.now(UTC) - timedelta(days=days), "actor_id": ada, "details": {"person_id": bo}}
+        session.execute(insert(audit_events).values(action="person.disabled", **then))
+
+    if is_alone:
+        assert not granting.grant_role(database, **asked).is_waiting
+    else:
+        with pytest.raises(ReviewError, match="could have agreed"):
+            granting.grant_role(database, **asked)
+
+
+def test_whom_somebody_else_shut_or_who_was_no_administrator_is_not_waited_for(database: Database) -> None:
+    ada, bo, cy = add(database, "ada", Role.ADMINISTRATOR), add(database, "bo", Role.ADMINISTRATOR), add(database, "cy")
+    dee, eve = add(database, "dee", Role.ADMINISTRATOR), add(database, "eve", Role.REVIEWER)
+    shut(database, bo, dee)
+    shut(database, ada, eve)
+    granting.revoke_role(database, person_id=bo, to=bo, role=Role.ADMINISTRATOR)
+
+    asked = {"person_id": ada, "to": cy, "role": Role.ADMINISTRATOR, "needs_second": True}
+    assert not granting.grant_role(database, **asked).is_waiting
 
 
 def test_the_schema_itself_refuses_one_person_alone(database: Database) -> None:

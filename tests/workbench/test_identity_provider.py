@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hmac
 import json
@@ -14,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import httpx
 import pytest
 from joserfc import jwt
 from joserfc.jwk import RSAKey
@@ -21,6 +23,8 @@ from sqlalchemy import select
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.sessions import SessionMiddleware
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
 from starlette.testclient import TestClient
 from streamlit.auth_util import encode_provider_token
 from streamlit.runtime.secrets import secrets_singleton
@@ -56,6 +60,9 @@ class Provider:
     changes: dict[str, Any] = field(default_factory=dict)
     nonce: str = ""
     is_away: bool = False
+    says: bytes | None = None  #: in place of its answers
+    goes_on: threading.Event = field(default_factory=threading.Event)  #: it keeps whoever asks waiting while not set
+    asked: list[str] = field(default_factory=list)
 
     def claims(self) -> dict[str, Any]:
         now = int(time.time())
@@ -104,13 +111,16 @@ def _coded(content: bytes) -> str:
 @pytest.fixture
 def provider() -> Iterator[Provider]:
     known = Provider()
+    known.goes_on.set()
 
     class Answers(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            known.asked.append(self.path)
+            known.goes_on.wait(10)
             if known.is_away:
                 self.connection.close()
                 return
-            body = json.dumps(known.answer(urlsplit(self.path).path)).encode()
+            body = known.says or json.dumps(known.answer(urlsplit(self.path).path)).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
@@ -457,6 +467,69 @@ def test_what_is_no_logout_token_is_refused(site: Site, body: bytes) -> None:
 
 def test_somebody_whom_we_do_not_know_has_nothing_to_end(site: Site) -> None:
     assert log_out(site, logout_token(site.provider, sub="nobody here")) == 200
+
+
+def test_a_provider_that_is_away_is_not_asked_for_each_token_of_a_stranger(site: Site) -> None:
+    site.provider.is_away = True
+    door = site.browser()
+
+    answers = [door.post(back_channel.PATH, data={"logout_token": "anything"}) for _ in range(5)]
+
+    assert [answer.status_code for answer in answers] == [503] * 5
+    assert len(site.provider.asked) == 1
+
+
+@pytest.mark.parametrize("page", [b"<html>Back soon</html>", b"[]", b'{"keys": []}', b'{"jwks_uri": 1}'])
+def test_a_provider_that_answers_with_a_page_is_away_and_may_tell_again(
+    site: Site, page: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(back_channel, "UNASKED", 0.0)
+    signed_in(site)
+    door, token = site.browser(), {"logout_token": logout_token(site.provider)}
+    site.provider.says = page
+    assert door.post(back_channel.PATH, data=token).status_code == 503
+    site.provider.says = None
+
+    assert door.post(back_channel.PATH, data=token).status_code == 200
+
+    assert auth.standing(site.database, "her browser", acting=False) is None
+
+
+def test_a_provider_that_keeps_silent_takes_no_threads_from_others(site: Site) -> None:
+    site.provider.goes_on.clear()
+    app = Starlette(
+        routes=[
+            *back_channel.routes(lambda: site.database, site.settings),
+            Route("/thread", lambda request: PlainTextResponse("here")),
+        ]
+    )
+
+    async def flood() -> list[int]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=HERE) as client:
+            strangers = [
+                asyncio.create_task(client.post(back_channel.PATH, data={"logout_token": "anything"}))
+                for _ in range(50)
+            ]
+            while not site.provider.asked:
+                await asyncio.sleep(0.01)
+            try:
+                answer = await asyncio.wait_for(client.get("/thread"), 2)
+            finally:
+                site.provider.goes_on.set()
+                answers = await asyncio.gather(*strangers)
+            assert answer.text == "here"
+            return [each.status_code for each in answers]
+
+    assert asyncio.run(flood()) == [400] * 50
+    assert len(site.provider.asked) == 2  # its description and its keys
+
+
+def test_one_address_ends_sessions_a_hundred_and_twenty_times_a_minute(site: Site) -> None:
+    door = site.browser()
+
+    statuses = [door.post(back_channel.PATH, content=b"").status_code for _ in range(121)]
+
+    assert statuses == [400] * 120 + [429]
 
 
 def test_in_demo_mode_there_is_no_such_door(database: Database) -> None:

@@ -13,6 +13,8 @@ from sqlalchemy import func, select
 from review_queue.columns import Kind
 from review_queue.errors import FileRefused, NotAllowed, WorkflowInvalid
 from review_queue.roles import Role
+from storage import imports as stored_imports
+from storage.engine import database_now
 from storage.tables import actuals, audit_events, forecasts, imports, items, metadata, past_reviews, set_aside_rows
 from tests import builders
 from tests.builders import a_person, a_workflow, bring_in, take
@@ -164,6 +166,51 @@ def test_a_dismissed_row_is_gone_and_on_record(database, workflow, dora):
         )
     with pytest.raises(importing.RowsNotOpen, match="no longer set aside"):
         importing.retry_rows(database, person_id=dora, fixes={row.id: {}})
+
+
+@pytest.mark.parametrize(
+    "meanwhile",
+    [
+        lambda d, p, row: importing.dismiss_rows(d, person_id=p, row_ids=[row]),
+        lambda d, p, row: importing.retry_rows(d, person_id=p, fixes={row: {"ai_forecast": "7"}}),
+        lambda d, p, row: importing.retry_rows(d, person_id=p, fixes={row: {"ai_forecast": "seven"}}),
+    ],
+    ids=["dismissed", "went in", "changed and still wrong"],
+)
+def test_of_two_people_who_deal_with_a_row_at_once_the_second_is_told(database, workflow, dora, monkeypatch, meanwhile):
+    bring(database, dora, b"series,period,ai_forecast,segment_region\na,2018-03,x,North\nb,2018-03,x,North\n")
+    one, two = importing.list_set_aside(database, person_id=dora, workflow_key="sales")
+    carl, after, real = a_person(database, "Carl", Role.DIRECTOR), [], importing.checked_rows
+
+    def overtaken(*args):
+        if not after:
+            after.append(None)
+            meanwhile(database, carl, one.id)
+            after[:] = everything(database).items()
+        return real(*args)
+
+    monkeypatch.setattr(importing, "checked_rows", overtaken)
+    with pytest.raises(importing.RowsNotOpen, match="somebody has dealt with them"):
+        importing.retry_rows(
+            database, person_id=dora, fixes={one.id: {"ai_forecast": "5"}, two.id: {"ai_forecast": "5"}}
+        )
+
+    assert everything(database) == dict(after)
+
+
+def test_a_row_that_went_in_meanwhile_is_not_dismissed(database, workflow, dora):
+    bring(database, dora, b"series,period,ai_forecast,segment_region\na,2018-03,x,North\n")
+    (row,) = importing.list_set_aside(database, person_id=dora, workflow_key="sales")
+    importing.retry_rows(database, person_id=dora, fixes={row.id: {"ai_forecast": "5"}})
+
+    with database.writing() as session:
+        marked = stored_imports.resolve(
+            session, [row.id], stored_imports.DISMISSED, person_id=dora, now=database_now(session)
+        )
+
+    assert marked == 0
+    with database.reading() as session:
+        assert session.execute(select(set_aside_rows.c.status)).scalar_one() == "fixed"
 
 
 def test_a_dry_run_tells_what_the_import_will_do_and_changes_nothing(database, workflow, dora):

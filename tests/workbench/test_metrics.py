@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import asyncio
+import math
 import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,15 +21,18 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from review_queue.errors import ReviewError
+from review_queue.checkpoints import new_key, private_key
+from review_queue.errors import ReviewError, ServerStopping
 from review_queue.items import Outcome
 from review_queue.roles import Role
+from storage import audit
 from storage.engine import Database, open_database
 from tests.builders import a_person, a_workflow, bring_in, choose, forecasts, take
 from tests.faults import wire_to
 from workbench import gate, metrics, scraping, upkeep
 from workbench.actions import reviewing
 from workbench.actions.again import patience
+from workbench.checkpoints import Folder, FolderRefused, Witness
 
 DOCS = Path(__file__).parents[2] / "docs"
 TOKEN = SecretStr("0123456789abcdef" * 2)
@@ -51,8 +57,15 @@ def grown() -> Scrape:
 
 
 @pytest.fixture
-def watched(database: Database) -> Iterator[Database]:
-    scraping.watch(database)
+def witness(tmp_path: Path) -> Witness:
+    folder = tmp_path / "checkpoints"
+    folder.mkdir()
+    return Witness(Folder(folder), private_key(new_key()[0]))
+
+
+@pytest.fixture
+def watched(database: Database, witness: Witness) -> Iterator[Database]:
+    scraping.watch(database, witness.folder)
     yield database
     metrics.REGISTRY.unregister(scraping._of_the_database)
     scraping._of_the_database = None
@@ -105,6 +118,46 @@ def test_the_queue_and_the_outbox_are_read_at_the_scrape(watched: Database) -> N
     assert 0 <= found["workbench_outbox_oldest_age_seconds", frozenset()] < 60
     assert found["workbench_database_up", frozenset()] == 1
     assert found["workbench_db_pool_in_use", frozenset()] == 0
+
+
+def test_it_is_told_how_far_the_record_is_ahead_of_its_checkpoints(
+    watched: Database, witness: Witness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scraping, "KEPT", 0.0)
+    happen(watched, 3)
+    events, seconds, age = lag()
+    assert (events, math.isnan(age)) == (3, True)
+    assert 0 <= seconds < 60
+
+    witness.keep(watched, now=datetime.now(UTC) - timedelta(hours=1))
+    assert lag() == (0, 0, pytest.approx(3600, abs=60))
+
+    happen(watched, 2)
+    witness.folder.path.rename(witness.folder.path.with_name("unmounted"))
+    events, seconds, age = lag()
+    assert events == 2
+    assert 0 <= seconds < 60
+    assert age > 3600
+
+
+def happen(database: Database, count: int) -> None:
+    with database.writing() as session:
+        for _ in range(count):
+            audit.record(session, "something.done", actor_id=None)
+
+
+def lag() -> tuple[float, float, float]:
+    """Events that no checkpoint vouches for, seconds since the first of them, and the last checkpoint's age."""
+    found = read()
+    names = ("audit_tip_lag_events", "audit_tip_lag_seconds", "checkpoint_age_seconds")
+    events, seconds, age = (found[f"workbench_{name}", frozenset()] for name in names)
+    return events, seconds, age
+
+
+def test_without_checkpoints_nothing_is_told_of_them(database: Database) -> None:
+    scraping.watch(database)
+
+    assert not [name for name, _ in read() if "checkpoint" in name or "audit" in name]
 
 
 def test_connections_in_use_are_counted(watched: Database) -> None:
@@ -182,6 +235,38 @@ def test_upkeep_tells_when_each_work_last_ended_well(database: Database) -> None
     assert 0 <= read()["workbench_upkeep_age_seconds", frozenset({("work", "keep_something")})] < 5
 
 
+def test_a_work_of_upkeep_that_never_ends_well_has_an_age_from_its_start() -> None:
+    def refused_each_time() -> None:
+        raise FolderRefused("Nothing can be written there.")
+
+    async def for_a_while() -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(upkeep._again_and_again(refused_each_time, "It did not work", every=9), 0.2)
+
+    asyncio.run(for_a_while())
+
+    assert 0.2 <= read()["workbench_upkeep_age_seconds", frozenset({("work", "refused_each_time")})] < 5
+
+
+def test_one_fault_does_not_end_a_work_of_upkeep(caplog: pytest.LogCaptureFixture) -> None:
+    rounds = []
+
+    def stumbles_once() -> None:
+        rounds.append(len(rounds))
+        if len(rounds) == 1:
+            raise KeyError("what nobody foresaw")
+        if len(rounds) == 3:
+            raise ServerStopping
+
+    asyncio.run(asyncio.wait_for(upkeep._again_and_again(stumbles_once, "It did not work", every=0), 5))
+
+    assert rounds == [0, 1, 2]
+    (told,) = caplog.records
+    assert told.getMessage() == "It did not work, which is a fault here; it is tried again in 0 s"
+    assert re.fullmatch("[0-9a-f]{8}", told.error_id)
+    assert told.exc_info is not None
+
+
 def test_another_part_adds_a_gauge_in_one_line() -> None:
     metrics.gauge("workbench_test_seconds", "Of this test", lambda: 42.0)
 
@@ -247,3 +332,10 @@ def test_every_metric_is_documented_and_the_sample_rules_name_no_other(watched: 
     assert documented - {"workbench_browser", "workbench_app", "workbench_analytics", "workbench_backup"} == known
     assert {name.removesuffix("_bucket") for name in ruled} <= known
     assert len(ruled) > 5
+
+
+def test_the_sample_units_may_write_where_the_guide_keeps_checkpoints() -> None:
+    (folder,) = re.findall(r"WORKBENCH_CHECKPOINTS=(/\S+)", (DOCS / "operating.md").read_text("utf-8"))
+
+    for unit in ("workbench@.service", "workbench-worker.service"):
+        assert f"ReadWritePaths=-{folder}\n" in (DOCS / "deploy" / unit).read_text("utf-8")

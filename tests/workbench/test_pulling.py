@@ -17,7 +17,7 @@ from storage import foreign
 from storage import people as persons
 from storage.engine import Database, open_database
 from storage.foreign import SourceFailed
-from storage.tables import forecasts, imports, people, pulls, set_aside_rows
+from storage.tables import audit_events, forecasts, imports, people, pulls, set_aside_rows
 from tests.builders import a_person, a_workflow, bring_in
 from tests.conftest import scratch_database
 from workbench.actions import feeding, importing, pulling
@@ -219,6 +219,8 @@ def test_a_query_that_hides_a_change_is_stopped_by_the_database(theirs):
 def test_more_rows_than_are_wanted_are_refused(theirs):
     with pytest.raises(SourceFailed, match="more than 1 rows"):
         foreign.ask(theirs, "SELECT * FROM plan", most=1)
+    with pytest.raises(SourceFailed, match="more than 1 rows of 4 columns"):
+        foreign.ask(theirs, "SELECT * FROM plan", most=10, most_cells=7)
 
 
 def test_colons_and_percent_signs_in_a_query_are_the_querys_own(theirs):
@@ -330,3 +332,5 @@ def test_only_who_may_import_pulls_by_hand(database, configure, theirs):
         pulling.pull_now(database, "erp", person_id=rita)
 
     assert rows(database, pulls) == []
+    refusals = [event for event in rows(database, audit_events) if event.action == "access.refused"]
+    assert [(event.actor_id, event.details) for event in refusals] == [(rita, {"action": "pull_now"})]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from time import monotonic
 
@@ -13,6 +13,8 @@ import pytest
 from sqlalchemy import select, update
 
 from review_queue.addresses import Reach
+from review_queue.delivering import Answer
+from review_queue.errors import RecordBehind
 from review_queue.items import Outcome
 from review_queue.roles import Role
 from storage.engine import database_now
@@ -34,11 +36,11 @@ def sending(database):
     return Sending.of(database)
 
 
-def relay(sending, *, until=None, seconds=15.0, workers=1, reach=HERE, total=0.5, **how):
+def relay(sending, *, until=None, seconds=15.0, workers=1, reach=HERE, total=0.5, sends=Sender, **how):
     """Run so many relays until a condition holds; without one, until nothing is due."""
 
     async def work():
-        async with Sender(reach, total=total) as sender:
+        async with sends(reach, total=total) as sender:
             made = [Relay(sending.database, sender, **{"pause": 0.02, "schedule": SOON, **how}) for _ in range(workers)]
             if until is None:
                 await asyncio.gather(*(each.run_once() for each in made))
@@ -285,6 +287,65 @@ def test_a_message_that_breaks_us_is_retried_and_stops_nobody_else(sending, capl
     assert {request.path for request in server.verified(second.secret)} == {"/hooks/more"}
     assert "failed here" in caplog.text
     assert "whsec" not in caplog.text
+
+
+def test_a_receiver_that_asks_for_time_beyond_the_calendar_stops_nobody_else(sending):
+    asked = "retry-after: Fri, 31 Dec 9999 23:59:59 -1200\r\n"
+    with receiving(answers(503, asked)) as strange, receiving(answers(200)) as good:
+        sending.receiver(strange.url)
+        sending.receiver(good.url)
+        sending.events(*sending.items)
+        relay(sending, until=lambda: sorted(states(sending)) == [("dead", 10)] * 3 + [("delivered", 1)] * 3)
+
+    assert len(good.got) == 3
+    assert len(strange.got) == 30
+
+
+class Astray(Sender):
+    """What comes from addresses with ``/astray`` in them is nothing that any database can keep."""
+
+    async def send(self, url, headers, body):
+        answer = await super().send(url, headers, body)
+        return Answer(10**30) if "/astray" in url else answer
+
+
+def test_an_answer_that_cannot_be_stored_counts_as_a_failed_attempt_and_stops_nobody_else(sending, caplog):
+    with receiving(answers(200)) as server:
+        sending.receiver(server.url)
+        sending.receiver(server.url + "/astray")
+        sending.events(*sending.items)
+        ends = [("dead", 10)] * 3 + [("delivered", 1)] * 3
+        relay(sending, until=lambda: sorted(states(sending)) == ends, sends=Astray)
+
+    assert sorted(states(sending)) == ends
+    with sending.database.reading() as session:
+        why = set(session.execute(select(deliveries.c.why).where(deliveries.c.state == "dead")).scalars())
+    assert why == {"Not delivered: something went wrong on our side, which the log tells."}
+    assert all(record.error_id for record in caplog.records if "could not be stored" in record.message)
+
+
+def test_when_the_record_falls_behind_the_relay_waits_and_goes_on_once_the_loss_is_accepted(sending):
+    looks = count()
+
+    async def falls_behind(request, writer):
+        if len(server.got) == 1:
+            sending.database.refuse_writes(RecordBehind(size=1, vouched=5, at=datetime(2026, 11, 1, tzinfo=UTC)))
+        await answers(200)(request, writer)
+
+    def is_accepted_and_through():
+        if next(looks) == 10:
+            assert len(server.got) == 1
+            assert states(sending) == [("pending", 0)] * 3
+            sending.database.refuse_writes(None)
+        return are_through(sending)()
+
+    with receiving(falls_behind) as server:
+        sending.receiver(server.url)
+        sending.events(*sending.items)
+        relay(sending, until=is_accepted_and_through)
+
+    assert are_through(sending)()
+    assert len(server.got) == len({request.id for request in server.got}) == 3
 
 
 def test_what_a_receiver_says_is_shown_to_nobody(sending):

@@ -9,7 +9,7 @@ waits for that row, and so knows how it ended without having asked for a transac
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial, wraps
@@ -19,11 +19,11 @@ from typing import ParamSpec, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from review_queue.errors import DatabaseAway, DatabaseBusy, NotAllowed, OutcomeUnknown, ReviewError
-from storage import audit, people
-from storage.engine import CommitInDoubt, Database
+from review_queue.errors import DatabaseAway, DatabaseBusy, OutcomeUnknown, ReviewError
+from storage.engine import CommitInDoubt
 from storage.failures import Failure, failure_of
 from workbench import health, metrics
+from workbench.actions.refusing import notes_refusals
 from workbench.observing import observed
 from workbench.stopping import doors
 
@@ -46,7 +46,7 @@ def again(*, in_doubt: bool, in_parts: bool = False) -> Callable[[Callable[P, R]
             time harmless. Then a doubtful commit is asked for again until it is answered, or patience ends.
         in_parts: it is several transactions, of which some may be stored when a later one fails.
 
-    Who is not allowed to is refused, and that is on record.
+    Who is not allowed to is refused, and that is on record, as ``notes_refusals`` says.
 
     The action then raises, beside its own refusals:
         DatabaseBusy: somebody else was in the way ``TRIES`` times. Nothing was stored.
@@ -55,14 +55,13 @@ def again(*, in_doubt: bool, in_parts: bool = False) -> Callable[[Callable[P, R]
     """
 
     def decorate(action: Callable[P, R]) -> Callable[P, R]:
+        on_record = notes_refusals(action)
+
         @wraps(action)
         def asked(*args: P.args, **kwargs: P.kwargs) -> R:
             def in_words() -> R:
                 try:
-                    return _asked(partial(action, *args, **kwargs), action.__name__, in_doubt=in_doubt)
-                except NotAllowed:
-                    _note_refusal(action.__name__, args, kwargs)
-                    raise
+                    return _asked(partial(on_record, *args, **kwargs), action.__name__, in_doubt=in_doubt)
                 except (DatabaseAway, DatabaseBusy) as refusal:
                     if in_parts:
                         raise OutcomeUnknown from refusal
@@ -98,21 +97,6 @@ def _asked(once: Callable[[], R], name: str, *, in_doubt: bool) -> R:
     except DatabaseAway:
         health.suspect()
         raise
-
-
-def _note_refusal(name: str, given: Sequence[object], asked: Mapping[str, object]) -> None:
-    """That somebody tried what they may not do is on record, whatever else of the attempt is undone."""
-    database = given[0] if given else asked.get("database")
-    if not isinstance(database, Database):
-        return
-    actor, token = asked.get("person_id"), asked.get("token_id")
-    try:
-        with database.writing() as session:
-            known = actor if isinstance(actor, int) and people.is_known(session, actor) else None
-            details = {"action": name} | ({"token_id": token} if isinstance(token, int) else {})
-            audit.record(session, "access.refused", actor_id=known, details=details)
-    except (SQLAlchemyError, CommitInDoubt, ReviewError):
-        log.warning("A refusal could not be put on record: %s", name)
 
 
 def _a_few_times(once: Callable[[], R], *, tries: int) -> R:

@@ -18,6 +18,7 @@ from storage.engine import Database, database_now
 from storage.workflows import Workflow
 from workbench.actions import responding
 from workbench.actions.again import again
+from workbench.actions.refusing import notes_refusals
 from workbench.actions.seeing import as_seen
 
 #: After an alert was closed, the same measure is quiet for so long, whatever it does.
@@ -67,6 +68,7 @@ def _raise(session: Session, workflow: Workflow, rule: AlertRule, reading: Readi
     return alert_id
 
 
+@notes_refusals
 def list_alerts(database: Database, *, person_id: int, workflow: Workflow) -> list[Alert]:
     """The alerts of a workflow, the open ones first."""
     with database.reading() as session:

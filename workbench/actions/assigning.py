@@ -20,6 +20,7 @@ from storage.tree import path_of
 from storage.workflows import Workflow
 from workbench.actions.again import again
 from workbench.actions.deciding import note as put_on_record
+from workbench.actions.refusing import notes_refusals
 from workbench.actions.seeing import sight
 
 #: How many items are assigned with one press at most.
@@ -47,6 +48,7 @@ class Assigned:
     in_place_of: str | None = None  #: who was asked for but is away
 
 
+@notes_refusals
 def candidates(database: Database, *, person_id: int, workflow: Workflow) -> list[Candidate]:
     """Everybody to whom this person could give items of the workflow."""
     with database.reading() as session:
@@ -199,6 +201,7 @@ def end_absence(database: Database, *, person_id: int, absence_id: int) -> None:
         )
 
 
+@notes_refusals
 def list_absences(database: Database, *, person_id: int) -> list[Absence]:
     """Who is away now or soon: oneself, whom one stands in for, and whoever reviews where one may assign items."""
     with database.reading() as session:
@@ -211,6 +214,7 @@ def list_absences(database: Database, *, person_id: int) -> list[Absence]:
         ]
 
 
+@notes_refusals
 def deputies(database: Database, *, person_id: int) -> dict[int, str]:
     """Who could stand in for this person: everybody else who reviews anything that they review, id → name."""
     with database.reading() as session:

@@ -24,6 +24,7 @@ from review_queue.roles import Task
 from storage import audit, audit_search, people, workflows
 from storage.audit_search import Found, Sought
 from storage.engine import Database
+from workbench.actions.refusing import notes_refusals
 from workbench.actions.seeing import as_seen, sight
 from workbench.checkpoints import Folder, Witness
 
@@ -68,6 +69,7 @@ class Verdict:
         }
 
 
+@notes_refusals
 def search(database: Database, *, person_id: int, workflow_key: str, sought: Sought) -> list[Found]:
     """The newest events of a workflow that match and lie in the person's scope.
 
@@ -84,6 +86,7 @@ def search(database: Database, *, person_id: int, workflow_key: str, sought: Sou
         return as_seen(session, who, workflow, audit_search.find(session, who, workflow, sought))
 
 
+@notes_refusals
 def last_event(database: Database, *, person_id: int, action: str) -> Event | None:
     """The newest event with this action that concerns the installation as a whole: one of no workflow."""
     with database.reading() as session:
@@ -91,6 +94,7 @@ def last_event(database: Database, *, person_id: int, action: str) -> Event | No
         return audit.last_of(session, action)
 
 
+@notes_refusals
 def verify_as(database: Database, *, person_id: int, witness: Witness | None) -> Verdict:
     """Verify the record and the checkpoints that the settings name.
 
@@ -198,6 +202,7 @@ def _verdict(
     )
 
 
+@notes_refusals
 def export_whole(database: Database, *, person_id: int, path: Path) -> int:
     """Write every event with its place and hashes to a file of JSON Lines. How many there are; the export is one more.
 
@@ -250,6 +255,7 @@ def _row(entry: Entry, previous: str) -> dict[str, Any]:
     }
 
 
+@notes_refusals
 def accept_loss(database: Database, *, person_id: int, witness: Witness, reason: str) -> int:
     """Go on with a record that is behind its last checkpoint. Returns the place of the event that says so.
 

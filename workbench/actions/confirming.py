@@ -32,6 +32,7 @@ from workbench.actions import hearing
 from workbench.actions.again import again
 from workbench.actions.deciding import note as put_on_record
 from workbench.actions.deciding import server_of, settle
+from workbench.actions.refusing import notes_refusals
 
 #: How long a drawn batch can be confirmed.
 GOOD_FOR = timedelta(hours=1)
@@ -92,6 +93,7 @@ def draw_batch(database: Database, *, person_id: int, workflow: Workflow, segmen
         return Preview(_own(session, who, batch_id), tuple(found))
 
 
+@notes_refusals
 def open_batch(database: Database, *, person_id: int, workflow: Workflow) -> Preview | None:
     """The batch that this person has drawn and not yet confirmed to its end, with the items that it still waits for.
 

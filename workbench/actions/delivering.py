@@ -20,6 +20,7 @@ from storage.engine import Database, database_now, database_time
 from storage.receivers import Key, Receiver
 from storage.workflows import Workflow
 from workbench.actions.again import again
+from workbench.actions.refusing import notes_refusals
 from workbench.actions.seeing import as_seen
 
 OVERLAP = timedelta(hours=24)  #: for which an old key signs beside the one that takes its place
@@ -71,6 +72,7 @@ def register(
         secret, _ = _new_key(session, receiver_id, person_id)
         _note(session, "receiver.added", person_id, workflow.id, receiver_id)
         if is_operator:
+            deliveries.hold_routing(session)
             _approve(session, person_id, workflow.id, receiver_id)
         return Registered(_receiver(session, receiver_id), secret)
 
@@ -83,6 +85,7 @@ def approve(database: Database, *, person_id: int, receiver_id: int) -> Receiver
         ReceiverRefused: whoever added it cannot approve it, or there is none.
     """
     with database.writing() as session:
+        deliveries.hold_routing(session)
         receiver = _changeable(session, person_id, receiver_id)
         if receiver.approved_at is not None:
             return receiver
@@ -145,6 +148,7 @@ def resume(database: Database, *, person_id: int, receiver_id: int) -> Receiver:
 def remove(database: Database, *, person_id: int, receiver_id: int) -> int:
     """Send nothing more to a receiver, ever; how many deliveries that leaves out."""
     with database.writing() as session:
+        deliveries.hold_routing(session)
         receiver = _changeable(session, person_id, receiver_id)
         left_out = deliveries.skip_all(session, receiver_id, "Left out: the receiver was removed.")
         receivers.change(session, receiver_id, ended_at=database_time())
@@ -160,6 +164,7 @@ def state_of(receiver: Receiver) -> str:
     return "paused" if receiver.paused_at is not None else "active"
 
 
+@notes_refusals
 def watch(database: Database, *, person_id: int, workflow_key: str) -> list[Watched]:
     """The receivers of a workflow, with how their deliveries stand."""
     with database.reading() as session:
@@ -176,6 +181,7 @@ def watch(database: Database, *, person_id: int, workflow_key: str) -> list[Watc
 # --- deliveries ----------------------------------------------------------------------------------------------------
 
 
+@notes_refusals
 def list_deliveries(
     database: Database, *, person_id: int, workflow_key: str, state: DeliveryState | None = None, limit: int = 200
 ) -> list[Delivery]:
@@ -207,8 +213,11 @@ def replay_all(database: Database, *, person_id: int, receiver_id: int) -> int:
     with database.writing() as session:
         receiver = _changeable(session, person_id, receiver_id)
         dead = deliveries.dead_ids(session, [receiver_id])
-        for delivery_id in dead:
-            _note(session, "delivery.replayed", person_id, receiver.workflow_id, receiver_id, delivery=delivery_id)
+        if not dead:
+            return 0
+        told = {"action": "delivery.replayed", "actor_id": person_id, "workflow_id": receiver.workflow_id}
+        about = [{"receiver": receiver_id, "delivery": delivery_id} for delivery_id in dead]
+        audit.record_all(session, [told | {"item_id": None, "decision_id": None, "details": each} for each in about])
         return deliveries.replay(session, dead)
 
 
@@ -258,11 +267,17 @@ def take_next(database: Database, room: Callable[[int], int], *, lease: timedelt
     with database.reading() as session:
         if not deliveries.has_unrouted(session) and not any(map(room, deliveries.receivers_with_work(session))):
             return []
+    while _route_some(database) == deliveries.ROUTED_AT_ONCE:
+        pass
     with database.writing() as session:
-        while deliveries.route(session) == deliveries.ROUTED_AT_ONCE:
-            pass
         wanted = {receiver_id: room(receiver_id) for receiver_id in deliveries.receivers_with_work(session)}
         return deliveries.lease(session, {whose: some for whose, some in wanted.items() if some}, for_=lease)
+
+
+def _route_some(database: Database) -> int:
+    """A transaction for each thousand: whoever approves a receiver waits for one, and not for all that piled up."""
+    with database.writing() as session:
+        return deliveries.route(session)
 
 
 def give_back(database: Database, parcels: Sequence[Parcel]) -> None:

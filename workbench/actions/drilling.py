@@ -15,6 +15,7 @@ from storage import audit, backups, people
 from storage.engine import Database
 from workbench.actions.again import again
 from workbench.actions.auditing import Keys, verify_beside
+from workbench.actions.refusing import notes_refusals
 from workbench.checkpoints import Witness
 
 DRILLED = "database.drilled"
@@ -40,6 +41,7 @@ class Drill:
         return not self.flaws
 
 
+@notes_refusals
 def drill(database: Database, *, person_id: int, witness: Witness | None, folder: Path | None = None) -> Drill:
     """Back the database up, restore it elsewhere and compare; the date and the outcome go on record.
 

@@ -23,6 +23,7 @@ from storage.escalations import Climber, Escalated
 from storage.workflows import Workflow
 from workbench.actions import assigning
 from workbench.actions.again import again
+from workbench.actions.refusing import notes_refusals
 from workbench.actions.seeing import as_seen
 from workbench.stopping import doors
 
@@ -64,6 +65,7 @@ class Rehearsal:
         return tuple(act for act in self.acts if act.at <= self.now)
 
 
+@notes_refusals
 def rehearse(
     database: Database, *, person_id: int, workflow: Workflow, now: datetime | None = None, hours: float = AHEAD_HOURS
 ) -> Rehearsal:
@@ -128,6 +130,7 @@ def _climb(database: Database, workflow: Workflow, now: datetime | None) -> int:
             return acted
 
 
+@notes_refusals
 def last_acts(database: Database, *, person_id: int, workflow: Workflow, limit: int = 50) -> list[Escalated]:
     """What the ladder did last with the items in scope, the newest first.
 

@@ -34,6 +34,7 @@ from storage.engine import Database, database_now
 from storage.import_shapes import Shape
 from storage.workflows import Workflow
 from workbench.actions.again import again
+from workbench.actions.refusing import notes_refusals
 from workbench.actions.seeing import sight
 from workbench.stopping import doors
 from workbench.writing_files import ExportRefused, format_of, open_writer
@@ -140,6 +141,7 @@ def export(database: Database, *, person_id: int, workflow_key: str, path: Path,
     return manifest
 
 
+@notes_refusals
 def list_files(database: Database, *, person_id: int, workflow_key: str) -> Shape | None:
     """The newest file of forecasts that can be written back, None while there is none.
 

@@ -19,6 +19,7 @@ from storage.handovers import Handover
 from storage.workflows import PolicyVersion, Workflow
 from workbench.actions.again import again
 from workbench.actions.pausing import Effect, effect_of
+from workbench.actions.refusing import notes_refusals
 from workbench.actions.seeing import as_seen, sight
 
 
@@ -137,23 +138,22 @@ def hand_over(
         return _put_in_force(session, known, policy, person_id=person_id, note=text)
 
 
+@notes_refusals
 def registry(database: Database, *, person_id: int) -> list[Registered]:
     """The workflows that this person has any role in, by title, with which of the AI's values each shows."""
     with database.reading() as session:
-        who = people.principal(session, person_id)
         chosen = showings.of_all(session)
-        return [
-            Registered(workflow, chosen.get(workflow.id, Showing()))
-            for workflow in workflows.all(session)
-            if has_role(who, workflow)
-        ]
+        return [Registered(workflow, chosen.get(workflow.id, Showing())) for workflow in _in_reach(session, person_id)]
 
 
+@notes_refusals
 def list_workflows(database: Database, *, person_id: int) -> list[Workflow]:
     """The workflows that this person has any role in, by title."""
-    return [each.workflow for each in registry(database, person_id=person_id)]
+    with database.reading() as session:
+        return _in_reach(session, person_id)
 
 
+@notes_refusals
 def show_workflow(database: Database, *, person_id: int, key: str) -> Workflow:
     """One workflow with the policy in force.
 
@@ -165,6 +165,7 @@ def show_workflow(database: Database, *, person_id: int, key: str) -> Workflow:
         return seen(session, person_id, key)
 
 
+@notes_refusals
 def policy_versions(database: Database, *, person_id: int, key: str) -> list[PolicyVersion]:
     """Every version of a workflow's policy, the newest first, for whoever has a role in it."""
     with database.reading() as session:
@@ -180,6 +181,7 @@ def _without_names(version: PolicyVersion, sees: Sight) -> PolicyVersion:
     return replace(version, policy=policy.model_copy(update=named))
 
 
+@notes_refusals
 def handover_history(database: Database, *, person_id: int, key: str) -> list[Handover]:
     """Every change of owner or deputy, the newest first, for whoever has a role in the workflow."""
     with database.reading() as session:
@@ -194,6 +196,12 @@ def seen(session: Session, person_id: int, key: str) -> Workflow:
     if not has_role(who, workflow):
         who.require(Task.SEE_QUEUE, workflow.id)
     return workflow
+
+
+def _in_reach(session: Session, person_id: int) -> list[Workflow]:
+    """The workflows that this person has any role in, by title."""
+    who = people.principal(session, person_id)
+    return [workflow for workflow in workflows.all(session) if has_role(who, workflow)]
 
 
 def has_role(who: Principal, workflow: Workflow) -> bool:

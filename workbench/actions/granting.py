@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
 from review_queue.errors import ReviewError
 from review_queue.roles import Principal, Role, Task
 from storage import audit, erasing, people, workflows
-from storage.engine import Database
+from storage.engine import Database, database_now
 from storage.erasing import Effect
 from storage.people import LOCAL, Person, RoleRequest
 from workbench import known_reviews
 from workbench.actions import ending, releasing
 from workbench.actions.again import again
+from workbench.actions.refusing import notes_refusals
+
+#: So long whoever took an administrator's account or role away still needs that one to make another.
+STILL_ASKED = timedelta(days=7)
+#: What takes somebody away who could agree.
+REMOVALS = ("person.disabled", "person.erased", "role.revoked")
 
 
 class GrantRefused(ReviewError):
@@ -30,6 +37,7 @@ class Granted:
     is_waiting: bool  #: for a second administrator
 
 
+@notes_refusals
 def list_people(database: Database, *, person_id: int) -> list[Person]:
     """Everybody, with the roles that they hold now."""
     with database.reading() as session:
@@ -37,6 +45,7 @@ def list_people(database: Database, *, person_id: int) -> list[Person]:
         return people.everyone(session)
 
 
+@notes_refusals
 def list_requests(database: Database, *, person_id: int) -> list[RoleRequest]:
     """Roles that wait for a second administrator."""
     with database.reading() as session:
@@ -65,7 +74,8 @@ def grant_role(
 
     Raises:
         NotAllowed: the person may not change roles there.
-        GrantRefused: they have it already, are erased, or a part of the tree makes no sense.
+        GrantRefused: they have it already, are erased, or a part of the tree makes no sense; or nobody is there to
+            agree because this person took their account or role away, within ``STILL_ASKED``.
     """
     with database.writing() as session:
         workflow_id = workflows.get(session, workflow).id if workflow else None
@@ -78,14 +88,13 @@ def grant_role(
         ):
             raise GrantRefused(f"{person.name} already is {role.value} there. Nothing was changed.")
         about = {"person_id": to, "role": role.value, "in_part": segment is not None}
-        if needs_second and role is Role.ADMINISTRATOR and _others(everyone, workflow_id, without=(person_id, to)):
-            if any(
-                (each.person_id, each.workflow_id) == (to, workflow_id) for each in people.role_requests_open(session)
-            ):
-                raise GrantRefused(f"It waits already: another administrator has to agree that {person.name} is one.")
-            people.ask_for_role(session, to, role, workflow_id=workflow_id, asked_by=person_id)
-            audit.record(session, "role.asked", actor_id=person_id, workflow_id=workflow_id, details=about)
-            return Granted(is_waiting=True)
+        if needs_second and role is Role.ADMINISTRATOR:
+            if _others(everyone, workflow_id, without=(person_id, to)):
+                _require_not_waiting(session, person, workflow_id)
+                people.ask_for_role(session, to, role, workflow_id=workflow_id, asked_by=person_id)
+                audit.record(session, "role.asked", actor_id=person_id, workflow_id=workflow_id, details=about)
+                return Granted(is_waiting=True)
+            _require_nobody_removed(session, everyone, workflow_id, by=person_id, to=to)
         people.grant(session, to, role, workflow_id=workflow_id, segment_path=segment, granted_by=person_id)
         audit.record(session, "role.granted", actor_id=person_id, workflow_id=workflow_id, details=about)
         return Granted(is_waiting=False)
@@ -193,6 +202,7 @@ def set_disabled(database: Database, *, person_id: int, whom: int, disabled: boo
             ending.end_sessions(session, whom, actor_id=person_id, because="account disabled")
 
 
+@notes_refusals
 def erasing_would(database: Database, *, person_id: int, whom: int) -> Effect:
     """What erasing this person would take away, and what would stay.
 
@@ -292,6 +302,39 @@ def _others(everyone: list[Person], workflow_id: int | None, *, without: tuple[i
             for held in person.grants
         )
     ]
+
+
+def _require_not_waiting(session: Session, person: Person, workflow_id: int | None) -> None:
+    waiting = {(each.person_id, each.workflow_id) for each in people.role_requests_open(session)}
+    if (person.id, workflow_id) in waiting:
+        raise GrantRefused(f"It waits already: another administrator has to agree that {person.name} is one.")
+
+
+def _require_nobody_removed(
+    session: Session, everyone: list[Person], workflow_id: int | None, *, by: int, to: int
+) -> None:
+    """Raise where whoever could agree is gone by the hand of the one who asks, and not for long.
+
+    Else one person could shut every other administrator, make another one alone, and open them again. Whoever was
+    taken away may be given back what they had.
+    """
+    since = database_now(session) - STILL_ASKED
+    removed = {
+        event.details["person_id"]: event.at
+        for event in audit.done_by(session, by, REMOVALS, since=since)
+        if event.details.get("role", Role.ADMINISTRATOR) == Role.ADMINISTRATOR
+    }
+    were = people.administrators_since(session, since, workflow_id) & set(removed)
+    gone = [person for person in everyone if person.id in were and person.issuer != LOCAL]
+    if not gone or to in were:
+        return
+    names = " and ".join(person.name for person in gone)
+    back = "" if all(person.is_erased for person in gone) else "Undo that, so that a second administrator can agree. "
+    alone = max(removed[person.id] for person in gone) + STILL_ASKED
+    raise GrantRefused(
+        f"{names} could have agreed, until you took the account or the role away. {back}"
+        f"Alone you can do this from {alone:%Y-%m-%d %H:%M} UTC on."
+    )
 
 
 def _check_part(session: Session, role: Role, workflow_id: int | None, segment: str | None) -> None:

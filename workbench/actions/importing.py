@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from review_queue.columns import Kind, Match, columns_of, kind_of, match_headers
 from review_queue.decimals import Mark
-from review_queue.errors import ReviewError
+from review_queue.errors import NotAllowed, ReviewError
 from review_queue.roles import Principal, Task
 from review_queue.rows import Checked, check_rows
 from storage import audit, import_shapes, imports, matching, notifications, people, workflows
@@ -25,6 +25,7 @@ from storage.workflows import Workflow
 from workbench import metrics
 from workbench.actions.again import again
 from workbench.actions.arriving import DOUBTED, LEFT_OVER, Incoming, arrive
+from workbench.actions.refusing import notes_refusals
 from workbench.actions.seeing import as_seen
 from workbench.foreign.facts import Choices, Fact
 from workbench.foreign.reading import read
@@ -43,6 +44,12 @@ class RowsNotOpen(ReviewError):
     """Set-aside rows that somebody else has dealt with, or that never were."""
 
     code = "ROWS_NOT_OPEN"
+
+    def __init__(self, sentence: str = "") -> None:
+        super().__init__(
+            sentence
+            or "Some of these rows are no longer set aside as they were: somebody has dealt with them. Reload the page."
+        )
 
 
 class ImportCancelled(ReviewError):
@@ -132,6 +139,7 @@ class FileLook:
     facts: tuple[Fact, ...]  #: how it was read, and why so
     sheets: tuple[str, ...]  #: of a spreadsheet
     rows: int
+    size: int  #: bytes that its table takes in memory, which may be very many more than the file's
     first: pd.DataFrame  #: the first rows, as ``Sheet.cells``: untrusted text
 
 
@@ -277,6 +285,7 @@ def _brought_in(
     return replace(done.summary, mapping=matches, left_out=left_out, facts=sheet.facts + incoming.facts)
 
 
+@notes_refusals
 def guess_mapping(
     database: Database,
     *,
@@ -307,7 +316,9 @@ def guess_mapping(
         facts=sheet.facts,
         sheets=sheet.sheets,
         rows=len(sheet.cells),
-        first=sheet.cells.head(PREVIEWED),
+        size=sheet.size,
+        # Copied: a slice would keep the whole table for as long as anybody keeps the look.
+        first=sheet.cells.take(range(min(PREVIEWED, len(sheet.cells)))),
     )
 
 
@@ -319,7 +330,8 @@ def retry_rows(database: Database, *, person_id: int, fixes: Mapping[int, Mappin
         fixes: id of a set-aside row → canonical column → its new text; an empty mapping tries the row as it is.
 
     Raises:
-        RowsNotOpen: a row is no longer open, or the rows are of different kinds or workflows.
+        RowsNotOpen: a row is no longer open, or somebody else has changed it meanwhile; or the rows are of different
+            kinds or workflows. Nothing was changed.
         NotAllowed: the person may not bring data into the workflow.
     """
     with database.reading() as session:
@@ -327,7 +339,7 @@ def retry_rows(database: Database, *, person_id: int, fixes: Mapping[int, Mappin
         workflow, rows = _rows_of_one_kind(session, fixes)
         who.require(Task.IMPORT, workflow.id)
     incoming = _corrected(rows, fixes)
-    return _perform(database, person_id, workflow, incoming, _silent, retried=True).summary
+    return _perform(database, person_id, workflow, incoming, _silent, retried=rows).summary
 
 
 @again(in_doubt=False)
@@ -343,11 +355,12 @@ def dismiss_rows(database: Database, *, person_id: int, row_ids: Collection[int]
         workflow, rows = _rows_of_one_kind(session, row_ids)
         who.require(Task.IMPORT, workflow.id)
         ids = [row.id for row in rows]
-        imports.resolve(session, ids, imports.DISMISSED, person_id=person_id, now=database_now(session))
+        _resolve(session, ids, imports.DISMISSED, person_id=person_id)
         audit.record(session, "rows_dismissed", actor_id=person_id, workflow_id=workflow.id, details={"rows": ids})
         return len(ids)
 
 
+@notes_refusals
 def list_imports(database: Database, *, person_id: int, workflow_key: str) -> pd.DataFrame:
     """Past imports, the newest first, columns as in ``storage.imports.listed``."""
     with database.reading() as session:
@@ -356,21 +369,39 @@ def list_imports(database: Database, *, person_id: int, workflow_key: str) -> pd
         return as_seen(session, who, workflow, imports.listed(session, workflow.id))
 
 
+@notes_refusals
 def list_set_aside(database: Database, *, person_id: int, workflow_key: str) -> list[SetAside]:
-    """Rows that wait for a correction, the oldest first; as they came for whoever may correct them."""
+    """Rows that wait for a correction, the oldest first; as they came for whoever may correct them.
+
+    Raises:
+        NotAllowed: ``may_see_set_aside`` says no.
+    """
     with database.reading() as session:
         workflow, who = workflows.get(session, workflow_key), people.principal(session, person_id)
-        _require_sight(who, workflow)
+        _require_sight_of_set_aside(who, workflow)
         found = imports.list_set_aside(session, workflow.id)
         return found if who.may(Task.IMPORT, workflow.id) else as_seen(session, who, workflow, found)
 
 
+@notes_refusals
 def count_set_aside(database: Database, *, person_id: int, workflow_key: str) -> int:
-    """How many rows wait for a correction; ``list_set_aside`` gives the oldest of them."""
+    """How many rows wait for a correction; ``list_set_aside`` gives the oldest of them.
+
+    Raises:
+        NotAllowed: ``may_see_set_aside`` says no.
+    """
     with database.reading() as session:
         workflow = workflows.get(session, workflow_key)
-        _require_sight(people.principal(session, person_id), workflow)
+        _require_sight_of_set_aside(people.principal(session, person_id), workflow)
         return imports.count_set_aside(session, workflow.id)
+
+
+def may_see_set_aside(who: Principal, workflow: Workflow) -> bool:
+    """Whether this person is shown rows set aside, which a role in a part of the tree does not do.
+
+    What such a row says of its place in the tree is not to be trusted either.
+    """
+    return who.may(Task.IMPORT, workflow.id) or who.may_whole(Task.SEE_QUEUE, workflow.id)
 
 
 # --- how it is done ------------------------------------------------------------------------------------------------
@@ -402,7 +433,7 @@ def _perform(
     incoming: Incoming,
     progress: Progress,
     *,
-    retried: bool = False,
+    retried: Sequence[SetAside] = (),
 ) -> Outcome:
     checked = checked_rows(workflow, incoming)
     doors.check()
@@ -428,14 +459,19 @@ def bring_in(
     checked: Checked,
     *,
     progress: Progress | None = None,
-    retried: bool = False,
+    retried: Sequence[SetAside] = (),
 ) -> Outcome:
     """Write checked rows, as one import, in the transaction of whoever has asked whether this person may.
 
+    Args:
+        retried: the rows set aside that these rows are, as they stood when they were read.
+
     Raises:
         PolicyChanged: the rows were checked by a policy that is no longer in force.
+        RowsNotOpen: a retried row no longer stands as it was read.
     """
     workflows.lock(session, workflow.id)
+    _hold(session, retried)
     if workflows.by_id(session, workflow.id).policy_version != workflow.policy_version:
         raise PolicyChanged(f"The policy of {workflow.title} changed while the file was read. Import it again.")
     now = database_now(session)
@@ -523,11 +559,23 @@ def _storable(text: str) -> str:
     return text.replace("\x00", "␀")
 
 
+def _hold(session: Session, rows: Sequence[SetAside]) -> None:
+    """Keep everybody else from these rows until the transaction ends, if they still stand as they were read."""
+    held = imports.open_rows(session, [row.id for row in rows], hold=True) if rows else []
+    if [row for _, row in held] != list(rows):
+        raise RowsNotOpen
+
+
+def _resolve(session: Session, ids: Collection[int], status: str, *, person_id: int) -> None:
+    if imports.resolve(session, ids, status, person_id=person_id, now=database_now(session)) != len(ids):
+        raise RowsNotOpen
+
+
 def _settle(session: Session, incoming: Incoming, aside: pd.DataFrame, *, person_id: int) -> None:
     """After a retry: the rows that went in are fixed, the others say what is wrong with them now."""
     failed = set(aside["row"].tolist())
     fixed = [row for row in incoming.texts.index.tolist() if row not in failed]
-    imports.resolve(session, fixed, imports.FIXED, person_id=person_id, now=database_now(session))
+    _resolve(session, fixed, imports.FIXED, person_id=person_id)
     again = aside.rename(columns={"row": "id"})[["id", "column", "code", "sentence", "cells"]]
     imports.explain_again(session, again)
 
@@ -566,11 +614,16 @@ def _require_sight(who: Principal, workflow: Workflow) -> None:
         who.require(Task.SEE_QUEUE, workflow.id)
 
 
+def _require_sight_of_set_aside(who: Principal, workflow: Workflow) -> None:
+    if not may_see_set_aside(who, workflow):
+        raise NotAllowed(who.name, "see rows set aside, which belong to the whole workflow")
+
+
 def _rows_of_one_kind(session: Session, ids: Collection[int]) -> tuple[Workflow, list[SetAside]]:
     found = imports.open_rows(session, ids)
     missing = len(set(ids)) - len(found)
     if missing or not found:
-        raise RowsNotOpen("Some of these rows are no longer set aside: somebody has dealt with them. Reload the page.")
+        raise RowsNotOpen
     if len({(workflow_id, row.kind) for workflow_id, row in found}) > 1:
         raise RowsNotOpen("These rows are of several kinds. Choose rows of one kind.")
     return workflows.by_id(session, found[0][0]), [row for _, row in found]

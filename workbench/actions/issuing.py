@@ -13,6 +13,7 @@ from storage import audit, people, tokens, workflows
 from storage.engine import Database
 from storage.tokens import PREFIX, HeldGrant, Token
 from workbench.actions.again import again
+from workbench.actions.refusing import notes_refusals
 
 BYTES = 32  #: of chance in a token
 LONGEST_LIFE = 366  #: days
@@ -126,6 +127,7 @@ def revoke_token(database: Database, *, person_id: int, token_id: int) -> Token:
         return _found(session, token_id)
 
 
+@notes_refusals
 def list_tokens(database: Database, *, person_id: int, everybody: bool = False) -> list[Token]:
     """One's own tokens, the newest first; or, for an administrator, everybody's in the workflows that they administer.
 
@@ -140,6 +142,7 @@ def list_tokens(database: Database, *, person_id: int, everybody: bool = False) 
         return [each for each in tokens.listed(session) if _administers(who, each.grant.workflow_id)]
 
 
+@notes_refusals
 def grants_for_tokens(database: Database, *, person_id: int) -> list[Grant]:
     """The grants of this person that a token can do anything with."""
     with database.reading() as session:

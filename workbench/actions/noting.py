@@ -11,6 +11,7 @@ from storage.engine import Database, database_now
 from storage.happenings import Happening
 from storage.workflows import Workflow
 from workbench.actions.again import again
+from workbench.actions.refusing import notes_refusals
 from workbench.actions.seeing import as_seen
 
 LONGEST = 400  #: characters of what happened
@@ -46,6 +47,7 @@ def note_happening(database: Database, *, person_id: int, workflow_id: int, day:
         return noted
 
 
+@notes_refusals
 def list_happenings(database: Database, *, person_id: int, workflow_id: int) -> list[Happening]:
     """What else changed, by day.
 
@@ -74,6 +76,7 @@ def answer_pulse(database: Database, *, person_id: int, workflow: Workflow, answ
         pulses.add(session, workflow_id=workflow.id, person_id=person_id, month=month, answer=answer)
 
 
+@notes_refusals
 def is_pulse_due(database: Database, *, person_id: int, workflow: Workflow) -> bool:
     """Whether this person reviews in the workflow and has not said this month whether it helps."""
     with database.reading() as session:
@@ -83,6 +86,7 @@ def is_pulse_due(database: Database, *, person_id: int, workflow: Workflow) -> b
         return not pulses.has_answered(session, workflow_id=workflow.id, person_id=person_id, month=month)
 
 
+@notes_refusals
 def pulse_counts(database: Database, *, person_id: int, workflow: Workflow) -> dict[int, int]:
     """How many people gave each answer, 1 to 5, the last of each in this month and the two before.
 
@@ -95,6 +99,7 @@ def pulse_counts(database: Database, *, person_id: int, workflow: Workflow) -> d
         return pulses.counts(session, workflow_id=workflow.id, since=_month(today, back=MONTHS - 1))
 
 
+@notes_refusals
 def reviewers(database: Database, *, person_id: int, workflow_id: int) -> list[Principal]:
     """Everybody who may review in the workflow: whom it was built for.
 

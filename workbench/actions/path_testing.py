@@ -25,6 +25,7 @@ from storage.tree import names
 from storage.workflows import Workflow
 from workbench.actions.again import again
 from workbench.actions.deciding import server_of, settle
+from workbench.actions.refusing import notes_refusals
 from workbench.actions.seeing import as_seen
 from workbench.mailing import MailNotSent, Post, message_to
 
@@ -42,6 +43,7 @@ class _TakenBack(Exception):
         self.part = part
 
 
+@notes_refusals
 def try_path(
     database: Database, *, person_id: int, workflow: Workflow, post: Post | None = None, sender: str = ""
 ) -> PathTest:
@@ -63,6 +65,7 @@ def try_path(
     return _keep(database, person_id=person_id, workflow=workflow, parts=(*parts, mail), mailed=is_mailed)
 
 
+@notes_refusals
 def path_tests_of(database: Database, *, person_id: int, workflow: Workflow) -> list[PathTest]:
     """The last tests of the override path, the newest first."""
     with database.reading() as session:

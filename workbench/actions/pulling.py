@@ -15,7 +15,8 @@ from storage import audit, foreign, people, pulls, workflows
 from storage.engine import Database, database_now
 from workbench.actions import importing
 from workbench.actions.importing import ImportSummary
-from workbench.foreign.limits import MOST_ROWS
+from workbench.actions.refusing import notes_refusals
+from workbench.foreign.limits import MOST_CELLS, MOST_ROWS
 from workbench.foreign.values import sheet_of_values
 from workbench.settings import settings
 from workbench.sources import Source, SourcesInvalid, read_sources
@@ -57,6 +58,7 @@ def pull_due(database: Database) -> list[Pulled]:
     return done
 
 
+@notes_refusals
 def pull_now(database: Database, name: str, *, person_id: int, dry_run: bool = False) -> Pulled:
     """Ask one source now, whether it is due or not.
 
@@ -83,6 +85,7 @@ def pull_now(database: Database, name: str, *, person_id: int, dry_run: bool = F
     return _pull(database, source, pull_id)
 
 
+@notes_refusals
 def list_pulls(database: Database, *, person_id: int, workflow_key: str) -> pd.DataFrame:
     """The last pulls into a workflow, the newest first, columns as in ``storage.pulls.COLUMNS``."""
     with database.reading() as session:
@@ -122,7 +125,7 @@ def _pull(database: Database, source: Source, pull_id: int) -> Pulled:
 
 
 def _take_in(database: Database, source: Source, person_id: int, *, dry_run: bool = False) -> ImportSummary:
-    answer = foreign.ask(source.address, source.query, most=MOST_ROWS)
+    answer = foreign.ask(source.address, source.query, most=MOST_ROWS, most_cells=MOST_CELLS)
     name = f"source {source.name}"
     # The same for each pull, so that a row which cannot be trusted waits once and not once an hour.
     identity = hashlib.sha256(f"{source.name}\x1f{source.query}".encode()).hexdigest()

@@ -17,6 +17,7 @@ from storage.readiness import Opening
 from storage.workflows import Workflow
 from workbench.actions.again import again
 from workbench.actions.governing import seen
+from workbench.actions.refusing import notes_refusals
 from workbench.actions.seeing import as_seen
 
 
@@ -44,6 +45,7 @@ class Readiness:
         return self.is_ready and not self.is_open
 
 
+@notes_refusals
 def check_workflow(database: Database, *, person_id: int, key: str) -> Readiness:
     """Whether the workflow may open for review, and what would make it better.
 

@@ -45,6 +45,7 @@ from storage.workflows import Workflow
 from workbench.actions import shifting
 from workbench.actions.again import again
 from workbench.actions.deciding import note, server_of, settle
+from workbench.actions.refusing import notes_refusals
 from workbench.actions.seeing import as_seen
 
 WEEK = timedelta(days=7)
@@ -86,6 +87,7 @@ class Edit:
     decision_id: int | None = None  #: that stood on screen
 
 
+@notes_refusals
 def periods(database: Database, *, person_id: int, workflow: Workflow) -> list[Cycle]:
     """The workflow's periods, the newest first."""
     with database.reading() as session:
@@ -93,6 +95,7 @@ def periods(database: Database, *, person_id: int, workflow: Workflow) -> list[C
         return reconciling.cycles_of(session, workflow.id)
 
 
+@notes_refusals
 def look(database: Database, *, person_id: int, workflow: Workflow, period: str) -> Reconciliation:
     """Everything that stands on a period, in the person's scope.
 

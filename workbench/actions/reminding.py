@@ -17,6 +17,7 @@ from storage.engine import Database, database_now
 from storage.reminders import Wanting
 from workbench.actions.again import again
 from workbench.actions.deciding import server_of
+from workbench.actions.refusing import notes_refusals
 from workbench.mailing import MailNotSent, Post, message_to
 from workbench.stopping import doors
 
@@ -43,6 +44,7 @@ class Told:
     failure: str = ""  #: why it was not sent
 
 
+@notes_refusals
 def my_reminders(database: Database, *, person_id: int) -> Mine:
     """How this person wants to be reminded, and where."""
     with database.reading() as session:

@@ -17,6 +17,7 @@ from storage.engine import Database, database_now
 from storage.incidents import Event, Incident
 from storage.workflows import Workflow
 from workbench.actions.again import again
+from workbench.actions.refusing import notes_refusals
 from workbench.actions.seeing import as_seen, sight
 
 LONGEST_TITLE = 400  #: characters
@@ -127,6 +128,7 @@ def note_event(session: Session, workflow_id: int, kind: Happened, *, by: int | 
     return len(found)
 
 
+@notes_refusals
 def list_incidents(database: Database, *, person_id: int, workflow: Workflow) -> Incidents:
     """The incidents of a workflow, and the median time in which they were closed."""
     with database.reading() as session:
@@ -136,6 +138,7 @@ def list_incidents(database: Database, *, person_id: int, workflow: Workflow) ->
         return Incidents(tuple(every), time_to_close(incidents.spans(session, workflow.id)))
 
 
+@notes_refusals
 def whole_incident(database: Database, *, person_id: int, incident_id: int) -> Whole:
     """One incident with its timeline and the items that it touches.
 
@@ -245,6 +248,7 @@ def reopen(database: Database, *, person_id: int, incident_id: int, why: str) ->
         _record(session, "incident.reopened", person_id, incident.workflow_id, incident_id)
 
 
+@notes_refusals
 def owners_to_be(database: Database, *, person_id: int, workflow_id: int) -> dict[int, str]:
     """To whom an incident can be given: everybody who responds to incidents there, id → name."""
     with database.reading() as session:

@@ -47,6 +47,7 @@ from storage.workflows import Workflow
 from workbench.actions import checking, hearing, shifting
 from workbench.actions.again import again
 from workbench.actions.deciding import answered_before, note, server_of, settle
+from workbench.actions.refusing import notes_refusals
 from workbench.actions.seeing import as_seen
 from workbench.stopping import doors
 
@@ -314,6 +315,7 @@ def read_comments(database: Database, *, person_id: int, item_id: int) -> None:
         notifications.mentions_seen(session, person_id, item_id)
 
 
+@notes_refusals
 def mentionable(database: Database, *, person_id: int, item_id: int) -> dict[int, str]:
     """Whom a comment on the item can mention: everybody else who may see it, id → name."""
     with database.reading() as session:

@@ -8,12 +8,14 @@ from storage import audit, people, saved_views
 from storage.engine import Database
 from storage.saved_views import Link, SavedView
 from workbench.actions.again import again
+from workbench.actions.refusing import notes_refusals
 from workbench.actions.seeing import as_seen
 
 LONGEST_NAME = 60  #: characters
 LONGEST_VALUE, MOST_VALUES = 400, 40  #: of a query parameter: characters, and how many of one name
 
 
+@notes_refusals
 def list_views(database: Database, *, person_id: int, workflow_id: int, page: str) -> list[SavedView]:
     """This person's own views of the page and those that others share, by name."""
     with database.reading() as session:

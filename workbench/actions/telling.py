@@ -12,7 +12,14 @@ from typing import Generic, TypeVar
 
 from sqlalchemy.orm import Session
 
-from review_queue.errors import DatabaseAway, DatabaseBusy, OutcomeUnknown, ReviewError, ServerStopping
+from review_queue.errors import (
+    DatabaseAway,
+    DatabaseBusy,
+    OutcomeUnknown,
+    RecordBehind,
+    ReviewError,
+    ServerStopping,
+)
 from review_queue.items import Item, State
 from review_queue.roles import Task
 from review_queue.second_review import blinded
@@ -86,7 +93,7 @@ def bearer_of(database: Database, secret: str) -> Bearer:
     if bearer.last_used_at is None or bearer.last_used_at <= now - NOTED_EVERY:
         try:
             _note_use(database, bearer.token_id)
-        except (DatabaseAway, DatabaseBusy, OutcomeUnknown, ServerStopping):
+        except (DatabaseAway, DatabaseBusy, OutcomeUnknown, RecordBehind, ServerStopping):
             return bearer  # reading goes on without a note
     return bearer
 

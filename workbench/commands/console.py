@@ -46,6 +46,13 @@ def require_whole(database: Database) -> None:
         raise database.refusal
 
 
+def require_checkpoints() -> None:
+    """Raise ``FolderRefused`` if checkpoints are to be kept in a folder that takes none."""
+    witness = witness_of(settings())
+    if witness is not None:
+        witness.folder.require_writable()
+
+
 def operator(database: Database) -> int:
     """The person id of whoever runs the command line: they own the file or the password, so they hold every role."""
     with database.writing() as session:

@@ -10,7 +10,7 @@ from storage import audit, durability, schema
 from storage.engine import Database, describe, open_database
 from workbench import production
 from workbench.actions.drilling import DRILLED
-from workbench.commands.console import WRONG_USE, open_ready, refusals, require_whole
+from workbench.commands.console import WRONG_USE, open_ready, refusals, require_checkpoints, require_whole
 from workbench.settings import settings
 from workbench.sources import read_sources
 
@@ -27,6 +27,7 @@ def serve(
         database = open_ready()
         durability.require_durable(database)
         require_whole(database)
+        require_checkpoints()
         production.require_sound(chosen, database)
         read_sources(chosen.sources)
         database.engine.dispose()

@@ -13,7 +13,7 @@ import typer
 from storage import durability
 from storage.engine import Database, describe
 from workbench import logs, upkeep
-from workbench.commands.console import open_ready, refusals, require_whole
+from workbench.commands.console import open_ready, refusals, require_checkpoints, require_whole
 from workbench.relaying import Relay
 from workbench.sending import Sender, reach_of
 from workbench.settings import settings
@@ -34,6 +34,7 @@ def worker(
             count = asyncio.run(_once(database))
             typer.echo(f"{count} attempts were made.")
             return
+        require_checkpoints()
         logs.start(settings().log_level, settings().log_format)
         log.info("Working on %s", describe(database))
         asyncio.run(_until_stopped(database))

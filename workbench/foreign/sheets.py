@@ -9,6 +9,8 @@ import pandas as pd
 from workbench.foreign.facts import Doubt, Fact
 from workbench.foreign.sniffing import DELIMITERS
 
+_OF_A_NOTE = 100  #: bytes, about, of a cell or a row that something is noted of
+
 
 @dataclass(frozen=True)
 class Sheet:
@@ -25,6 +27,12 @@ class Sheet:
     closed: dict[str, str] = field(default_factory=dict)  #: header → why its column cannot be read as text
     facts: tuple[Fact, ...] = ()
     sheets: tuple[str, ...] = ()  #: those of a spreadsheet that can be chosen
+
+    @property
+    def size(self) -> int:
+        """About how many bytes of memory it takes, whatever the file took."""
+        noted = sum(map(len, self.left_over.values())) + len(self.misshapen) + len(self.doubts)
+        return int(self.cells.memory_usage().sum()) + _OF_A_NOTE * noted
 
     @property
     def delimiter(self) -> str:

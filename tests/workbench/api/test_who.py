@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import func, select, update
 
+from review_queue.errors import RecordBehind
 from review_queue.items import Outcome
 from review_queue.roles import Role
 from storage import people
@@ -216,6 +217,14 @@ def test_the_last_use_is_noted_to_the_minute(database, connect, sales) -> None:
         session.execute(update(api_tokens).values(last_used_at=first - timedelta(seconds=61)))
     client.get("/token")
     assert last() >= first
+
+
+def test_reading_goes_on_while_the_record_is_behind(database, connect, sales) -> None:
+    client = connect()
+    database.refuse_writes(RecordBehind(size=1, vouched=5, at=datetime(2026, 11, 1, tzinfo=UTC)))
+
+    assert client.get("/workflows/sales/items").status_code == 200
+    database.refuse_writes(None)
 
 
 def test_a_secret_is_not_told_by_any_answer(database, connect, sales) -> None:

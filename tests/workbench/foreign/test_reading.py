@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 from datetime import date, datetime
+from itertools import repeat
 
 import pytest
 import xlsxwriter
 
 from review_queue.errors import FileRefused
+from workbench.foreign import limits
 from workbench.foreign.reading import read_here as read_sheet
+from workbench.foreign.values import sheet_of_values
 
 
 def rows(name: str, content: bytes) -> dict[int, list[str]]:
@@ -89,3 +92,11 @@ def test_a_spreadsheets_time_of_day_is_kept():
 def test_a_file_that_cannot_be_read_is_refused(name, content, sentence):
     with pytest.raises(FileRefused, match=sentence):
         read_sheet(name, content)
+
+
+def test_rows_that_a_database_gave_have_the_limits_of_a_file(monkeypatch):
+    monkeypatch.setattr(limits, "MOST_BYTES", 1 << 20)
+    answer = repeat(("acme", "x" * 1000), 2000)
+
+    with pytest.raises(FileRefused, match="source erp holds more than 1 MB of text"):
+        sheet_of_values("source erp", ["series", "note"], answer)
