@@ -92,6 +92,11 @@ def with_points(texts: pd.Series, mark: Mark, *, is_certain: bool = False) -> Ma
     return Marked(_where(texts, read, plain), ambiguous)
 
 
+def with_mark(value: float, mark: Mark) -> str:
+    """``value`` to its last digit, written as ``1234.5`` or ``1234,5``."""
+    return repr(value) if mark is Mark.POINT else repr(value).replace(".", ",")
+
+
 def _settled(column: pd.Series) -> Mark | None:
     words = pa.array(column, type=pa.string())
     either = _found(words, _EITHER)

@@ -202,6 +202,9 @@ def _unlike(headers: Sequence[str], name: str) -> str:
 _SIGN = r"=+\-@|%＝＋－＠｜％"
 _RUN = re.compile(rf"'*(?:[\t\r\n\x00]|[\s\ufeff\x00-\x20]*[{_SIGN}])")
 NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
+NUMBER_BY_COMMA = re.compile(
+    r"[+-]?(([0-9]+|[0-9]{1,3}(\.[0-9]{3})+)(,[0-9]*)?|,[0-9]+)([eE][+-]?[0-9]+)?"  # 1234,5 and 1.234,5
+)
 
 
 def inert(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,7 @@ import pyarrow.parquet
 from sqlalchemy import Text, and_, insert, not_, select
 from sqlalchemy.orm import Session
 
+from review_queue.decimals import Mark, with_mark
 from review_queue.exporting import ADDED
 from review_queue.roles import Principal, Task
 from storage import bulk
@@ -24,6 +25,7 @@ from storage.tables import decisions, import_files, import_parts, imports, items
 from storage.workflows import Workflow
 
 _KEYS = ("row_number", "series", "period")
+_DECIMAL = b"decimal"  #: what a column of a part says of its numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +39,20 @@ class Shape:
 
 
 def keep(
-    session: Session, import_id: int, headers: Sequence[str], delimiter: str, cells: pd.DataFrame, keys: pd.DataFrame
+    session: Session,
+    import_id: int,
+    headers: Sequence[str],
+    delimiter: str,
+    cells: pd.DataFrame,
+    keys: pd.DataFrame,
+    marks: Mapping[int, Mark],
 ) -> None:
     """Keep the shape of the file of an import and its cells, unless the same file left them here before.
 
     Args:
         cells: as ``Sheet.cells``: one column of text a header, indexed by the number of the row.
         keys: ``series`` and ``period`` of the rows that were taken in, canonical, with the same index.
+        marks: place of a column of numbers → the sign before its decimals.
     """
     this, before = imports.alias("this"), imports.alias("before")
     known = (
@@ -58,15 +67,8 @@ def keep(
     named = keys[["series", "period"]].reindex(cells.index)
     for number, start in enumerate(range(0, len(cells), AT_ONCE)):
         piece, theirs = cells.iloc[start : start + AT_ONCE], named.iloc[start : start + AT_ONCE]
-        arrays = [
-            pa.array(piece.index.to_numpy(), type=pa.int64()),
-            *(pa.array(theirs[name], type=pa.string(), from_pandas=True) for name in ("series", "period")),
-            *(pa.array(piece[place], type=pa.string()) for place in cells.columns),
-        ]
-        names = [*_KEYS, *(str(place) for place in cells.columns)]
-        body = io.BytesIO()
-        pyarrow.parquet.write_table(pa.table(arrays, names=names), body, compression="zstd")
-        session.execute(insert(import_parts).values(import_id=import_id, number=number, body=body.getvalue()))
+        part = _part(piece, theirs, marks)
+        session.execute(insert(import_parts).values(import_id=import_id, number=number, body=_body(part)))
 
 
 def find(session: Session, workflow_id: int, batch: int | None = None) -> Shape | None:
@@ -85,6 +87,24 @@ def find(session: Session, workflow_id: int, batch: int | None = None) -> Shape 
     return None if row is None else Shape(row.import_id, row.file_name, tuple(row.headers), row.delimiter)
 
 
+def mark_of(session: Session, shape: Shape, place: int | None) -> Mark:
+    """The sign before the decimals in a column of a file; where it has no numbers, that of all its other columns."""
+    first = session.execute(
+        select(import_parts.c.body).where(import_parts.c.import_id == shape.batch, import_parts.c.number == 0)
+    ).scalar_one_or_none()
+    if first is None:
+        return Mark.POINT
+    columns = pyarrow.parquet.read_schema(io.BytesIO(first))
+    marks = {
+        int(column.name): Mark(column.metadata[_DECIMAL].decode())
+        for column in columns
+        if _DECIMAL in (column.metadata or {})
+    }
+    known = set(marks.values())
+    common = known.pop() if len(known) == 1 else Mark.POINT
+    return common if place is None else marks.get(place, common)
+
+
 def decided_rows(
     session: Session,
     who: Principal,
@@ -94,6 +114,7 @@ def decided_rows(
     can_be_undone: datetime,
     since: datetime | None = None,
     into: int | None = None,
+    mark: Mark = Mark.POINT,
 ) -> Iterator[pa.Table]:
     """The rows of a file whose items are decided, in its order, each cell as it came; a part of the file a table.
 
@@ -103,6 +124,7 @@ def decided_rows(
         since: UTC; keeps to what was decided from then on.
         into: the place of the column that the final value goes into; None leaves all as they came, and the columns
             ``ADDED`` follow.
+        mark: stands before the decimals of what goes into that column.
     """
     numbers = session.execute(
         select(import_parts.c.number).where(import_parts.c.import_id == shape.batch).order_by(import_parts.c.number)
@@ -116,7 +138,7 @@ def decided_rows(
         final = _final(session, who, workflow, part, can_be_undone=can_be_undone, since=since)
         found = part.merge(final, on=["series", "period"], how="inner")
         if len(found):
-            yield _as_it_came(found, len(shape.headers), into)
+            yield _as_it_came(found, len(shape.headers), into, mark)
 
 
 def _final(
@@ -154,10 +176,10 @@ def _final(
     return pd.DataFrame(rows, columns=names).astype({"series": "str", "period": "str"})
 
 
-def _as_it_came(found: pd.DataFrame, width: int, into: int | None) -> pa.Table:
+def _as_it_came(found: pd.DataFrame, width: int, into: int | None, mark: Mark) -> pa.Table:
     columns: list[Any] = [pa.array(found[str(place)], type=pa.string(), from_pandas=True) for place in range(width)]
     if into is not None:
-        columns[into] = pa.array([_as_text(value) for value in found["final_forecast"]], type=pa.string())
+        columns[into] = pa.array([_as_text(value, mark) for value in found["final_forecast"]], type=pa.string())
         return pa.Table.from_arrays(columns, names=[str(place) for place in range(width)])
     times = pd.to_datetime(found["decided_at"], utc=True)
     columns += [
@@ -169,5 +191,23 @@ def _as_it_came(found: pd.DataFrame, width: int, into: int | None) -> pa.Table:
     return pa.Table.from_arrays(columns, names=[str(place) for place in range(len(columns))])
 
 
-def _as_text(value: float) -> str:
-    return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(float(value))
+def _as_text(value: float, mark: Mark) -> str:
+    return str(int(value)) if value.is_integer() and abs(value) < 2**53 else with_mark(float(value), mark)
+
+
+def _part(cells: pd.DataFrame, keys: pd.DataFrame, marks: Mapping[int, Mark]) -> pa.Table:
+    arrays = [
+        pa.array(cells.index.to_numpy(), type=pa.int64()),
+        *(pa.array(keys[name], type=pa.string(), from_pandas=True) for name in ("series", "period")),
+        *(pa.array(cells[place], type=pa.string()) for place in cells.columns),
+    ]
+    signs = {place: {_DECIMAL: mark.value.encode()} for place, mark in marks.items()}
+    columns = [pa.field(str(place), pa.string(), metadata=signs.get(int(place))) for place in cells.columns]
+    own = zip(_KEYS, (pa.int64(), pa.string(), pa.string()), strict=True)
+    return pa.Table.from_arrays(arrays, schema=pa.schema([*own, *columns]))
+
+
+def _body(part: pa.Table) -> bytes:
+    body = io.BytesIO()
+    pyarrow.parquet.write_table(part, body, compression="zstd")
+    return body.getvalue()

@@ -15,8 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet
 import xlsxwriter
 
+from review_queue.decimals import Mark, with_mark
 from review_queue.errors import ReviewError
-from review_queue.exporting import NUMBER, Format, Holds, Out, inert
+from review_queue.exporting import NUMBER, NUMBER_BY_COMMA, Format, Holds, Out, inert
 
 #: What a worksheet holds: rows, with the header, and characters of a cell.
 SHEET_ROWS, LONGEST_CELL = 1_048_576, 32_767
@@ -52,31 +53,40 @@ def format_of(path: Path) -> Format:
         raise ExportRefused(f"{path.name} does not say how to write it. End its name with one of {endings}.") from None
 
 
-def open_writer(path: Path, how: Format, columns: Sequence[Out], schema: pa.Schema, *, delimiter: str = ",") -> Writer:
+def open_writer(
+    path: Path,
+    how: Format,
+    columns: Sequence[Out],
+    schema: pa.Schema,
+    *,
+    delimiter: str = ",",
+    mark: Mark = Mark.POINT,
+) -> Writer:
     """A file at ``path`` with these columns and no rows yet.
 
     Args:
         schema: the columns with their Arrow types, as the tables have them.
         delimiter: of a CSV file.
+        mark: stands before the decimals of its numbers.
     """
     if how is Format.CSV:
-        return _Csv(path, columns, delimiter)
+        return _Csv(path, columns, delimiter, mark)
     if how is Format.XLSX:
         return _Xlsx(path, columns)
     return _JsonLines(path, columns) if how is Format.JSON_LINES else _Parquet(path, schema)
 
 
 class _Csv:
-    """UTF-8, marked as such for spreadsheets. Text is quoted, numbers are not, unknown is empty."""
+    """UTF-8, marked as such for spreadsheets. Text is quoted, numbers with a point are not, unknown is empty."""
 
-    def __init__(self, path: Path, columns: Sequence[Out], delimiter: str) -> None:
-        self._columns = columns
+    def __init__(self, path: Path, columns: Sequence[Out], delimiter: str, mark: Mark) -> None:
+        self._columns, self._mark = columns, mark
         self._file: TextIO = path.open("w", encoding="utf-8-sig", newline="")
         self._rows = csv.writer(self._file, delimiter=delimiter, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\r\n")
         self._rows.writerow([inert(column.name) for column in columns])
 
     def write(self, table: pa.Table) -> None:
-        self._rows.writerows(zip(*_for_spreadsheets(table, self._columns), strict=True))
+        self._rows.writerows(zip(*_for_spreadsheets(table, self._columns, self._mark), strict=True))
 
     def close(self) -> None:
         self._file.close()
@@ -144,8 +154,9 @@ class _JsonLines:
 _Cell = Callable[[Any], Any]
 
 
-def _for_spreadsheets(table: pa.Table, columns: Sequence[Out]) -> list[list[Any]]:
-    return [_cells(table.column(place), column, _in_a_spreadsheet) for place, column in enumerate(columns)]
+def _for_spreadsheets(table: pa.Table, columns: Sequence[Out], mark: Mark = Mark.POINT) -> list[list[Any]]:
+    told = _in_a_spreadsheet if mark is Mark.POINT else _by_comma
+    return [_cells(table.column(place), column, told) for place, column in enumerate(columns)]
 
 
 def _cells(values: pa.ChunkedArray, column: Out, told: Callable[[Holds], _Cell]) -> list[Any]:
@@ -155,6 +166,14 @@ def _cells(values: pa.ChunkedArray, column: Out, told: Callable[[Holds], _Cell])
 
 def _in_a_spreadsheet(holds: Holds) -> _Cell:
     return _SPREADSHEET.get(holds, inert)
+
+
+def _by_comma(holds: Holds) -> _Cell:
+    return _BY_COMMA.get(holds) or _in_a_spreadsheet(holds)
+
+
+def _with_comma(value: float) -> str:
+    return with_mark(value, Mark.COMMA)
 
 
 def _json(holds: Holds) -> _Cell:
@@ -182,6 +201,10 @@ def _as_came(text: Any) -> str | float | int:
     return whole if text in (repr(whole), repr(number)) else text
 
 
+def _as_came_by_comma(text: Any) -> str | float | int:
+    return text if NUMBER_BY_COMMA.fullmatch(text) and not NUMBER.fullmatch(text) else _as_came(text)
+
+
 _SPREADSHEET: dict[Holds, _Cell] = {
     Holds.NUMBER: _same,
     Holds.WHOLE: _same,
@@ -190,4 +213,5 @@ _SPREADSHEET: dict[Holds, _Cell] = {
     Holds.DATE: _iso,
     Holds.AS_CAME: _as_came,
 }
+_BY_COMMA: dict[Holds, _Cell] = {Holds.NUMBER: _with_comma, Holds.AS_CAME: _as_came_by_comma}
 _JSON: dict[Holds, _Cell] = {Holds.TIME: _iso, Holds.DATE: _iso, Holds.JSON: json.loads}

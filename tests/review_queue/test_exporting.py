@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from review_queue.exporting import ADDED, ExportKind, Mask, columns_of, inert, restored, written_back
+from review_queue.exporting import ADDED, NUMBER_BY_COMMA, ExportKind, Mask, columns_of, inert, restored, written_back
 
 SIGNS = "=+-@|%＝＋－＠｜％"
 
@@ -59,3 +59,13 @@ def test_a_file_written_back_keeps_its_columns_in_order_and_adds_its_own_behind(
     assert columns[3:] == ["final_forecast", "review_outcome", "reason_code", "decided_by", "decided_at"]
     assert [column.name for column in written_back(("Month",), into="Month")] == ["Month"]
     assert len(ADDED) == 5
+
+
+@pytest.mark.parametrize("text", ["-1234,5", "+1.234.567,89", "-,5", "1,5e-07", "-12"])
+def test_a_number_by_comma_is_told_from_what_a_spreadsheet_would_run(text):
+    assert NUMBER_BY_COMMA.fullmatch(text)
+
+
+@pytest.mark.parametrize("text", ["-e5", "-A1,5", "-1,2,3", "-", "-,", "+1;2", "=1,5", "-1,5\n", "-12.34,5"])
+def test_what_is_no_number_by_comma_is_not_taken_for_one(text):
+    assert not NUMBER_BY_COMMA.fullmatch(text)

@@ -401,6 +401,75 @@ def test_the_final_value_goes_into_a_column_of_the_file_and_adds_none(database, 
     ]
 
 
+WITH_COMMAS = "series;period;ai_forecast;human_forecast;ours\nacme;2026-12;1234,5;1234,567;\n"
+
+
+@pytest.mark.parametrize(
+    ("into", "values"),
+    [
+        ("human_forecast", {"human_forecast": "1234,567"}),
+        ("ours", {"human_forecast": "1234,567", "ours": "1234,567"}),
+        (None, {"human_forecast": "1234,567", "ours": "", "final_forecast": "1234,567"}),
+    ],
+)
+def test_a_final_value_is_written_with_the_decimal_comma_of_its_file(database, tmp_path, into, values):
+    workflow = a_workflow(database)
+    bring_in(database, workflow, WITH_COMMAS)
+    decide(database, workflow, a_person(database, "Ada", Role.REVIEWER), reason=FORMULA)
+    dora = a_person(database, "Dora", Role.DIRECTOR)
+
+    out(database, workflow, dora, tmp_path / "back.csv", "write-back", into=into)
+
+    (row,) = rows_of(tmp_path / "back.csv", ";")
+    assert {name: row[name] for name in values} == values
+    assert row["ai_forecast"] == "1234,5"
+    again = importing.import_file(database, person_id=dora, workflow_key="sales", kind="forecasts", name="back.csv",
+                                  content=(tmp_path / "back.csv").read_bytes())  # fmt: skip
+    assert (again.counts.rows, again.counts.unchanged) == (1, 1)
+
+
+@pytest.mark.parametrize("into", ["human_forecast", None])
+def test_a_negative_number_with_a_decimal_comma_is_no_formula(database, tmp_path, into):
+    workflow = a_workflow(database)
+    bring_in(database, workflow, "series;period;ai_forecast;human_forecast\nacme;2026-12;-1.234,5;-34,567\n")
+    decide(database, workflow, a_person(database, "Ada", Role.REVIEWER), reason=FORMULA)
+    mona = a_person(database, "Mona", Role.MANAGER)
+
+    out(database, workflow, mona, tmp_path / "back.csv", "write-back", into=into)
+
+    row = rows_of(tmp_path / "back.csv", ";")[0]
+    assert (row["ai_forecast"], row["human_forecast"], row.get("final_forecast", "-34,567")) == (
+        "-1.234,5",
+        "-34,567",
+        "-34,567",
+    )
+
+
+def test_each_column_has_the_decimal_sign_that_it_came_with(database, tmp_path):
+    workflow = a_workflow(database)
+    bring_in(database, workflow, "series;period;ai_forecast;human_forecast\nacme;2026-12;1234,5;1234.75\n")
+    decide(database, workflow, a_person(database, "Ada", Role.REVIEWER), reason=FORMULA)
+    mona = a_person(database, "Mona", Role.MANAGER)
+
+    out(database, workflow, mona, tmp_path / "ai.csv", "write-back", into="ai_forecast")
+    out(database, workflow, mona, tmp_path / "human.csv", "write-back", into="human_forecast")
+
+    assert rows_of(tmp_path / "ai.csv", ";")[0]["ai_forecast"] == "1234,75"
+    assert rows_of(tmp_path / "human.csv", ";")[0]["human_forecast"] == "1234.75"
+
+
+def test_in_a_spreadsheet_a_final_value_is_a_number_whatever_the_sign_of_its_file(database, tmp_path):
+    workflow = a_workflow(database)
+    bring_in(database, workflow, WITH_COMMAS)
+    decide(database, workflow, a_person(database, "Ada", Role.REVIEWER), reason=FORMULA)
+    mona = a_person(database, "Mona", Role.MANAGER)
+
+    out(database, workflow, mona, tmp_path / "back.xlsx", "write-back", into="ours")
+
+    rows = python_calamine.load_workbook(tmp_path / "back.xlsx").get_sheet_by_index(0).to_python()
+    assert rows[1] == ["acme", "2026-12", "1234,5", "1234,567", 1234.567]
+
+
 def test_a_file_written_back_can_be_brought_in_again_and_changes_nothing(database, theirs, tmp_path):
     dora = a_person(database, "Dora", Role.DIRECTOR)
     out(database, theirs, dora, tmp_path / "back.csv", "write-back")

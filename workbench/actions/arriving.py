@@ -43,6 +43,7 @@ class Incoming:
     #: Rows that stay set aside whatever the checks say, as ``Findings.rows``.
     unresolved: pd.DataFrame | None = None
     facts: tuple[Fact, ...] = ()  #: what was found out about the numbers
+    marks: Mapping[int, Mark] = field(default_factory=dict)  #: place in the file of a column of numbers → its sign
     sheet: Sheet | None = None  #: the whole file; None for rows that came in none
     may_move: bool = False  #: whether a row that comes again may stand at another place
     token_id: int | None = None  #: of the program that sent them
@@ -68,7 +69,7 @@ def arrive(
     _check_open(name, sheet, matches)
     places = {match.column: sheet.headers.index(match.header) for match in matches}
     texts = pd.DataFrame({column: sheet.cells[place] for column, place in places.items()}, index=sheet.cells.index)
-    texts, ambiguous, facts = _numbers_alike(name, texts, kind, levels, sheet, choices)
+    texts, ambiguous, marks = _numbers_alike(name, texts, kind, levels, sheet, choices)
     doubts = [*_doubts(sheet, places), *ambiguous]
     kept = {
         row: {f"{LEFT_OVER}{place}": text for place, text in cells.items()} for row, cells in sheet.left_over.items()
@@ -85,7 +86,8 @@ def arrive(
         misshapen=sheet.misshapen,
         doubts=doubts,
         kept=kept,
-        facts=facts,
+        facts=_facts(marks, choices),
+        marks={places[column]: mark for column, mark in marks.items()},
         sheet=sheet,
     )
     return incoming, matches
@@ -114,13 +116,16 @@ def _doubts(sheet: Sheet, places: Mapping[str, int]) -> list[Doubted]:
 
 def _numbers_alike(
     name: str, texts: pd.DataFrame, kind: Kind, levels: Sequence[str], sheet: Sheet, choices: Choices
-) -> tuple[pd.DataFrame, list[Doubted], tuple[Fact, ...]]:
-    """``texts`` with every number written with a point; only in text files can it be another sign."""
+) -> tuple[pd.DataFrame, list[Doubted], dict[str, Mark]]:
+    """``texts`` with every number written with a point, and the sign of each column of a text file.
+
+    Only in text files can it be another one.
+    """
     delimiter = sheet.fact("delimiter")
     of_numbers = {column.name for column in columns_of(kind, levels) if column.cell in _NUMBERS}
     columns = [each for each in texts.columns if each in of_numbers or QUANTILE.fullmatch(each)]
     if delimiter is None or not columns:
-        return texts, [], ()
+        return texts, [], {}
     numbers = texts[columns].apply(trimmed)
     chosen = Mark(choices.decimal) if choices.decimal else None
     try:
@@ -134,7 +139,10 @@ def _numbers_alike(
         for column, each in marked.items()
         for row in numbers.index[each.ambiguous].tolist()
     ]
-    grounds = "as chosen" if chosen else "its numbers make sense with it alone"
+    return texts.assign(**{column: each.texts for column, each in marked.items()}), doubts, marks
+
+
+def _facts(marks: Mapping[str, Mark], choices: Choices) -> tuple[Fact, ...]:
+    grounds = "as chosen" if choices.decimal else "its numbers make sense with it alone"
     by_comma = ", ".join(column for column, mark in marks.items() if mark is Mark.COMMA)
-    facts = (Fact("decimal", f"comma ({by_comma})", grounds),) if by_comma else ()
-    return texts.assign(**{column: each.texts for column, each in marked.items()}), doubts, facts
+    return (Fact("decimal", f"comma ({by_comma})", grounds),) if by_comma else ()

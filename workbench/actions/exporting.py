@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 from sqlalchemy.orm import Session
 
+from review_queue.decimals import Mark
 from review_queue.exporting import (
     NEUTRALISED,
     SCHEMA_VERSION,
@@ -162,6 +163,7 @@ class _Content:
     schema: pa.Schema
     tables: Iterator[pa.Table]
     delimiter: str = ","
+    mark: Mark = Mark.POINT  #: stands before the decimals of a CSV file's numbers
     batch: int | None = None
 
 
@@ -178,7 +180,7 @@ def _written(
                 "Ask somebody who may take out all of it."
             )
         as_of = database_now(session)
-        content, seen = _content(session, who, workflow, wanted, as_of), sight(who, workflow)
+        content, seen = _content(session, who, workflow, wanted, as_of, how), sight(who, workflow)
         rows = _fill(scratch, how, content)
     with scratch.open("rb") as whole:
         sha256 = hashlib.file_digest(whole, "sha256").hexdigest()
@@ -204,7 +206,9 @@ def _written(
     )
 
 
-def _content(session: Session, who: Principal, workflow: Workflow, wanted: Wanted, as_of: datetime) -> _Content:
+def _content(
+    session: Session, who: Principal, workflow: Workflow, wanted: Wanted, as_of: datetime, how: Format
+) -> _Content:
     seen = sight(who, workflow)
     if wanted.kind is ExportKind.WRITE_BACK:
         if any(seen.of[each] for each in (FieldClass.PERSON, FieldClass.TEXT, FieldClass.RATIONALE)):
@@ -212,7 +216,7 @@ def _content(session: Session, who: Principal, workflow: Workflow, wanted: Wante
                 "A file that is written back holds everything as it came, and your roles here hide part of that. "
                 "Ask somebody whose roles show it, or take the decisions out instead."
             )
-        return _write_back(session, who, workflow, wanted, as_of)
+        return _write_back(session, who, workflow, wanted, as_of, how)
     masked = wanted.kind is ExportKind.LABELS
     with_text = wanted.with_text or not masked
     if wanted.kind is ExportKind.SET_ASIDE and who.may(Task.IMPORT, workflow.id):
@@ -225,14 +229,18 @@ def _content(session: Session, who: Principal, workflow: Workflow, wanted: Wante
     return _Content(columns, exports.schema_of(columns), tables)
 
 
-def _write_back(session: Session, who: Principal, workflow: Workflow, wanted: Wanted, as_of: datetime) -> _Content:
+def _write_back(
+    session: Session, who: Principal, workflow: Workflow, wanted: Wanted, as_of: datetime, how: Format
+) -> _Content:
     shape = import_shapes.find(session, workflow.id, wanted.batch)
     if shape is None:
         which = "" if wanted.batch is None else f" as batch {wanted.batch}"
         raise ExportRefused(
             f"No file of forecasts came into {workflow.title}{which}, so there is no shape to write in."
         )
-    columns = written_back(shape.headers, into=wanted.into)
+    columns, place = written_back(shape.headers, into=wanted.into), _place(shape, wanted.into)
+    # A spreadsheet's number is no text, and is shown as its reader writes numbers.
+    mark = Mark.POINT if how is Format.XLSX else import_shapes.mark_of(session, shape, place)
     tables = import_shapes.decided_rows(
         session,
         who,
@@ -240,9 +248,10 @@ def _write_back(session: Session, who: Principal, workflow: Workflow, wanted: Wa
         shape,
         can_be_undone=as_of - timedelta(seconds=workflow.policy.undo_seconds),
         since=wanted.since,
-        into=_place(shape, wanted.into),
+        into=place,
+        mark=mark,
     )
-    return _Content(columns, exports.schema_of(columns), tables, shape.delimiter, shape.batch)
+    return _Content(columns, exports.schema_of(columns), tables, shape.delimiter, mark, shape.batch)
 
 
 def _place(shape: Shape, into: str | None) -> int | None:
@@ -257,7 +266,7 @@ def _place(shape: Shape, into: str | None) -> int | None:
 def _fill(scratch: Path, how: Format, content: _Content) -> int:
     """Write the file; how many rows it has."""
     rows = 0
-    writer = open_writer(scratch, how, content.columns, content.schema, delimiter=content.delimiter)
+    writer = open_writer(scratch, how, content.columns, content.schema, delimiter=content.delimiter, mark=content.mark)
     try:
         for table in content.tables:
             doors.check()

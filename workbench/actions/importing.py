@@ -11,6 +11,7 @@ import pandas as pd
 from sqlalchemy.orm import Session
 
 from review_queue.columns import Kind, Match, columns_of, kind_of, match_headers
+from review_queue.decimals import Mark
 from review_queue.errors import NotAllowed, ReviewError
 from review_queue.roles import Principal, Task
 from review_queue.rows import Checked, check_rows
@@ -489,7 +490,7 @@ def bring_in(
     noted = _while_open(progress or _silent)
     written = matching.write(session, workflow, incoming.kind, matched.rows, import_id=batch, now=now, progress=noted)
     if incoming.sheet is not None and incoming.kind is Kind.FORECASTS:
-        _keep_shape(session, batch, incoming.sheet, matched)
+        _keep_shape(session, batch, incoming.sheet, incoming.marks, matched)
     if retried:
         _settle(session, incoming, told.aside, person_id=person_id)
     else:
@@ -504,9 +505,9 @@ def bring_in(
     return replace(told, summary=replace(told.summary, batch=batch, after_decision=after, stale=stale))
 
 
-def _keep_shape(session: Session, batch: int, sheet: Sheet, matched: Matched) -> None:
+def _keep_shape(session: Session, batch: int, sheet: Sheet, marks: Mapping[int, Mark], matched: Matched) -> None:
     """So that decisions can be written back in the shape in which their forecasts came."""
-    import_shapes.keep(session, batch, sheet.headers, sheet.delimiter, sheet.cells, matched.rows)
+    import_shapes.keep(session, batch, sheet.headers, sheet.delimiter, sheet.cells, matched.rows, marks)
 
 
 def checked_rows(workflow: Workflow, incoming: Incoming) -> Checked:
