@@ -45,8 +45,8 @@ def _said(here: Sitting, card: reads.ModelCard | None) -> None:
     if not given:
         st.caption("The workflow's owner has not described the model yet.")
         return
-    owner = f", {plain(card.owner)}" if card and card.owner else ""
-    st.caption(f"In the words of the workflow's owner{owner}.")
+    named = f", {card.owner}" if card and card.owner else ""
+    st.caption(plain(f"In the words of the workflow's owner{named}."))
     for column, (title, text) in zip(st.columns(len(given)), given, strict=True):
         with column:
             st.markdown(f"**{title}**")
