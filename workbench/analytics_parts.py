@@ -19,7 +19,7 @@ from storage.reports import SEGMENT
 from workbench import analytics, known_reviews
 from workbench.analytics import LANE
 from workbench.charts import BUCKET_TITLES
-from workbench.known_reviews import ALL_TIME, NEWEST, Reviews, Span
+from workbench.known_reviews import ALL_TIME, NEWEST, BeingPutTogether, Reviews, Span
 from workbench.parts import plain
 from workbench.session import choose_workflow, database
 
@@ -93,12 +93,7 @@ def reviews_of(user: Principal, *, key: str, decided_in_span: bool = False) -> R
     workflow = choose_workflow(user, key=f"{key}-workflow")
     if workflow is None:
         st.stop()
-    try:
-        span = Span(_chosen_days()) if decided_in_span else ALL_TIME
-        known = known_reviews.read(database(), person_id=user.person_id, workflow_key=workflow.key, span=span)
-    except ReviewError as refusal:
-        st.error(plain(str(refusal)))
-        st.stop()
+    known = _read(user, workflow.key, Span(_chosen_days()) if decided_in_span else ALL_TIME)
     said = analytics.basis(known)
     if said:
         st.caption(said)
@@ -112,7 +107,17 @@ def in_a_row(user: Principal, known: Reviews) -> Reviews:
     """The reviews for what shows only where none is left out between two: the newest ones, if these are some series."""
     if known.one_in == 1:
         return known
-    return known_reviews.read(database(), person_id=user.person_id, workflow_key=known.workflow.key, span=NEWEST)
+    return _read(user, known.workflow.key, NEWEST)
+
+
+def _read(user: Principal, workflow_key: str, span: Span) -> Reviews:
+    """The reviews, or else the page says why there are none now, and ends."""
+    try:
+        return known_reviews.read(database(), person_id=user.person_id, workflow_key=workflow_key, span=span)
+    except ReviewError as refusal:
+        say = st.info if isinstance(refusal, BeingPutTogether) else st.error
+        say(plain(str(refusal)))
+        st.stop()
 
 
 def _chosen_days() -> int | None:

@@ -21,7 +21,7 @@ from storage import keeping, kept_reviews, people, reports, workflows
 from storage.engine import Database, database_now
 from storage.growth import Some, Tips, newest, touched
 from storage.workflows import Workflow
-from workbench.actions.refusing import notes_refusals
+from workbench.actions.again import again
 from workbench.stopping import doors
 
 #: For so many who ask what was read is at hand; while nothing comes in it stands for a minute.
@@ -111,7 +111,7 @@ class _AtHand:
 _LATELY: WeakKeyDictionary[Database, dict[Any, _AtHand]] = WeakKeyDictionary()
 
 
-@notes_refusals
+@again(in_doubt=True)
 def read(
     database: Database,
     *,

@@ -7,13 +7,14 @@ from datetime import timedelta
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
+from review_queue.errors import DatabaseBusy
 from review_queue.items import Outcome, SkipReason
 from review_queue.reconciling import Take
 from review_queue.roles import Role
 from storage import keeping, reports, tables
-from storage.engine import database_now
+from storage.engine import database_now, open_database
 from tests.builders import BECAUSE, a_person, a_workflow, bring_in, choose, forecasts, take
 from workbench import known_reviews
 from workbench.actions import assigning, reconciling, reviewing
@@ -137,3 +138,15 @@ def test_what_somebody_else_may_see_is_read_for_them(database, workflow, people)
 
     assert found.empty
     assert isinstance(found, pd.DataFrame)
+
+
+def test_a_database_that_is_too_busy_to_read_from_is_a_sentence(postgresql_url):
+    database = open_database(postgresql_url, lock_timeout=0.1)
+    workflow = a_workflow(database)
+    aud = a_person(database, "Aud", Role.AUDITOR)
+    known_reviews.keep_reviews(database)
+    with database.engine.begin() as other:
+        other.execute(text("LOCK TABLE items IN ACCESS EXCLUSIVE MODE"))
+        with pytest.raises(DatabaseBusy, match="Try again in a moment"):
+            known_reviews.read(database, person_id=aud, workflow_key=workflow.key)
+    database.engine.dispose()
