@@ -80,6 +80,7 @@ def _import(database: Database, person_id: int, content: bytes, *, fate: str) ->
     summary = importing_apart.import_file(
         database,
         content=content,
+        size=len(content),
         progress=lambda done, total: told.add((done, total)),
         person_id=person_id,
         workflow_key="sales",

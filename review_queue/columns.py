@@ -207,8 +207,9 @@ def match_headers(
         own name, as an attribute.
 
     Raises:
-        FileRefused: a given column or header does not exist, a segment column fits no level, or a required
-            column is missing.
+        FileRefused: a given column or header does not exist, a segment column fits no level, a required column is
+            missing, or several headers could be one column. Unless the mapping ``must_be_complete``, the last two
+            are left open.
     """
     given = dict(given or {})
     _check_given(given, headers, kind, levels)
@@ -216,7 +217,9 @@ def match_headers(
     found = {column: Match(column, header, "as given") for column, header in given.items()}
     for column, header in _reusable(remembered or {}, headers, kind, levels).items():
         found.setdefault(column, Match(column, header, "as last time"))
-    _guess(found, headers, kind, levels)
+    unsure = _guess(found, headers, kind, levels)
+    if must_be_complete:
+        _check_sure(unsure)
     if kind.keeps_other_columns:
         _keep_the_rest(found, headers)
     matches = tuple(match for match in found.values() if match.header)
@@ -244,12 +247,12 @@ def to_remember(
     """
     known = {column.name for column in columns_of(kind, levels)}
     possible = {match.column: match for match in matches if match.column in known}
-    _guess(possible, headers, kind, levels)
+    unsure = _guess(possible, headers, kind, levels)
     if kind.keeps_other_columns:
         _keep_the_rest(possible, headers)
     before = _reusable(remembered or {}, headers, kind, levels)
     left_out = [column for column, header in {**before, **(given or {})}.items() if not header]
-    kept = {column: "" for column in left_out if column in possible or before.get(column) == ""}
+    kept = {column: "" for column in left_out if column in possible or column in unsure or before.get(column) == ""}
     return {match.column: match.header for match in matches} | kept
 
 
@@ -266,22 +269,30 @@ def _reusable(
     return ours if set(filter(None, ours.values())) <= set(headers) else {}
 
 
-def _guess(found: dict[str, Match], headers: Sequence[str], kind: Kind, levels: Sequence[str]) -> None:
-    free = {plain(header): header for header in headers if plain(header)}
+def _guess(
+    found: dict[str, Match], headers: Sequence[str], kind: Kind, levels: Sequence[str]
+) -> dict[str, Sequence[str]]:
+    """Add to ``found`` what the names tell; the columns for which they name several headers alike, with these."""
+    free: dict[str, list[str]] = {}
+    for header in filter(plain, headers):
+        free.setdefault(plain(header), []).append(header)
     for match in found.values():
         free.pop(plain(match.header), None)
     wanted = [column for column in columns_of(kind, levels) if column.name not in found]
-    for column in wanted:
-        if (header := free.pop(plain(column.name), None)) is not None:
-            found[column.name] = Match(column.name, header, "same name")
-    for column in wanted:
-        synonyms = [plain(name) for name in column.also_called if plain(name) in free]
-        if column.name not in found and synonyms:
-            header = free.pop(synonyms[0])
-            found[column.name] = Match(column.name, header, "another name for it")
+    named = [(column.name, column.name, "same name") for column in wanted]
+    named += [(column.name, name, "another name for it") for column in wanted for name in column.also_called]
     if kind is Kind.FORECASTS:
-        for name in [name for name in free if QUANTILE.fullmatch(name) and name not in found]:
-            found[name] = Match(name, free.pop(name), "same name")
+        named += [(name, name, "same name") for name in free if QUANTILE.fullmatch(name)]
+    unsure: dict[str, Sequence[str]] = {}
+    for column, name, grounds in named:
+        if column in found or column in unsure or plain(name) not in free:
+            continue
+        alike = free.pop(plain(name))
+        if len(alike) == 1 or name in alike:
+            found[column] = Match(column, name if name in alike else alike[0], grounds)
+        else:
+            unsure[column] = alike
+    return unsure
 
 
 def _keep_the_rest(found: dict[str, Match], headers: Sequence[str]) -> None:
@@ -312,6 +323,14 @@ def _check_segments(headers: Sequence[str], kind: Kind, levels: Sequence[str], *
         if name.startswith(SEGMENT) and name not in expected and header not in taken:
             has = f"the levels {', '.join(levels)}" if levels else "no segment levels"
             raise FileRefused(f"The file has a column {header!r}, but the workflow has {has}. Map or rename it.")
+
+
+def _check_sure(unsure: Mapping[str, Sequence[str]]) -> None:
+    for column, headers in unsure.items():
+        raise FileRefused(
+            f"The file has {' and '.join(repr(each[:60]) for each in headers)}, and each could be {column}. "
+            "Rename all but one, or say with a mapping which one it is."
+        )
 
 
 def _check_required(matches: Sequence[Match], headers: Sequence[str], kind: Kind) -> None:

@@ -14,6 +14,7 @@ from enum import IntEnum, StrEnum
 from typing import Any, TypeVar
 
 import pandas as pd
+from pydantic import BaseModel
 
 from review_queue.roles import Grant, Role
 
@@ -90,6 +91,7 @@ FIELDS: dict[str, FieldClass] = {
     **dict.fromkeys(("Handover.by", "Chosen.by", "Opening.by", "PolicyVersion.author", "Found.actor"), _P),
     **dict.fromkeys(("Foreseen.taker", "Foreseen.told", "Escalated.assigned_to", "Escalated.told"), _P),
     **dict.fromkeys(("Receiver.created_by_name", "Receiver.approved_by_name"), _P),
+    **dict.fromkeys(("Policy.owner", "Policy.deputy"), _P),
     "Forecast.rationale": _R,
     "Divergence.money": _M,
 }
@@ -159,7 +161,7 @@ def _treatment(grant: Grant, field_class: FieldClass, tightened: Tightened) -> T
 
 
 def masked(value: T, sight: Sight) -> T:
-    """``value`` as ``sight`` shows it: frozen values, tables, and lists, tuples and mappings of them."""
+    """``value`` as ``sight`` shows it: frozen values, policies, tables, and lists, tuples and mappings of them."""
     return value if sight.is_clear else _masked(value, sight)
 
 
@@ -170,6 +172,8 @@ def _masked(value: Any, sight: Sight) -> Any:
         return type(value)(_masked(each, sight) for each in value)
     if isinstance(value, dict):
         return {name: _masked(each, sight) for name, each in value.items()}
+    if isinstance(value, BaseModel):
+        return _model(value, sight)
     if not is_dataclass(value) or isinstance(value, type):
         return value
     changed = {}
@@ -180,6 +184,17 @@ def _masked(value: Any, sight: Sight) -> Any:
         if after is not before:
             changed[field.name] = after
     return replace(value, **changed) if changed else value
+
+
+def _model(value: BaseModel, sight: Sight) -> BaseModel:
+    """A policy: what it says of somebody keeps a word, so that nobody seems to be nobody."""
+    names = {name: FIELDS.get(f"{type(value).__name__}.{name}") for name in type(value).model_fields}
+    hidden = {
+        name: sight.text(field_class, before) or HIDDEN
+        for name, field_class in names.items()
+        if field_class is not None and sight.of[field_class] and (before := getattr(value, name))
+    }
+    return value.model_copy(update=hidden) if hidden else value
 
 
 def _table(table: pd.DataFrame, sight: Sight) -> pd.DataFrame:

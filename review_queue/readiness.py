@@ -74,12 +74,12 @@ def assess(policy: Policy, facts: Facts) -> tuple[Check, ...]:
 
 
 def _owner(policy: Policy, facts: Facts) -> tuple[bool, str]:
-    return _either(policy.owner is not None, f"{policy.owner} owns it.", "Name an owner in the policy.")
+    return _either(policy.owner is not None, "The owner is named.", "Name an owner in the policy.")
 
 
 def _deputy(policy: Policy, facts: Facts) -> tuple[bool, str]:
     missing = "Name a deputy, so that alerts reach somebody in holidays."
-    return _either(policy.deputy is not None, f"{policy.deputy} stands in.", missing)
+    return _either(policy.deputy is not None, "The deputy is named.", missing)
 
 
 def _purpose(policy: Policy, facts: Facts) -> tuple[bool, str]:

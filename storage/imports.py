@@ -82,11 +82,14 @@ def record(
     return batch
 
 
-def set_aside(session: Session, workflow_id: int, kind: Kind, batch: int, aside: pd.DataFrame) -> None:
+def set_aside(
+    session: Session, workflow_id: int, kind: Kind, batch: int, aside: pd.DataFrame, *, may_move: bool = False
+) -> None:
     """Keep the rows set aside by import ``batch``, but for those that the same file already left here.
 
     Args:
         aside: ``row_number, column, code, sentence, cells``.
+        may_move: a row with the same cells is the same wherever it stands, as in what a database answers.
     """
     same_file = select(imports.c.file_hash).where(imports.c.id == batch).scalar_subquery()
     kept = session.execute(
@@ -94,12 +97,18 @@ def set_aside(session: Session, workflow_id: int, kind: Kind, batch: int, aside:
         .join(imports, imports.c.id == set_aside_rows.c.import_id)
         .where(imports.c.workflow_id == workflow_id, imports.c.kind == kind, imports.c.file_hash == same_file)
     )
-    known = dict(kept.all())
+    known = {_identity(row, cells, may_move) for row, cells in kept}
     pairs = zip(aside["row_number"], aside["cells"], strict=True)
-    is_new = pd.Series([known.get(row) != cells for row, cells in pairs], index=aside.index, dtype="bool")
+    is_new = pd.Series(
+        [_identity(row, cells, may_move) not in known for row, cells in pairs], index=aside.index, dtype="bool"
+    )
     rows = aside[is_new].assign(workflow_id=workflow_id, kind=str(kind), import_id=batch)
     for piece in bulk.chunks(rows):
         bulk.insert_rows(session, set_aside_rows, piece)
+
+
+def _identity(row_number: int, cells: Mapping[str, str], may_move: bool) -> tuple[int, frozenset[tuple[str, str]]]:
+    return 0 if may_move else row_number, frozenset(cells.items())
 
 
 def last_mapping(session: Session, workflow_id: int, kind: Kind) -> dict[str, str]:

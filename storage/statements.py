@@ -171,7 +171,8 @@ def records(session: Session, attribute: str, item_ids: Sequence[int]) -> pd.Dat
 
 def _is_ahead(rows: pd.DataFrame, workflow: Workflow) -> pd.Series:
     """Whether it was said before the period began, by the workflow's own midnight."""
-    begins = pd.to_datetime(rows["period_start"]).dt.tz_localize(workflow.policy.zone, ambiguous=True)
+    midnights = pd.to_datetime(rows["period_start"])
+    begins = midnights.dt.tz_localize(workflow.policy.zone, ambiguous=True, nonexistent="shift_forward")
     return (rows["as_of"] < begins.dt.tz_convert("UTC")).fillna(False).astype("bool")
 
 

@@ -22,8 +22,8 @@ SAID = (
 
 def model_card(here: Sitting, item: Item) -> None:
     """What the owner says, then what was measured."""
-    _said(here)
     card = here.once("model card", lambda: reads.model_card(here.database, person_id=here.person_id, item=item))
+    _said(here, card)
     if card is None:
         st.caption("What was measured comes as soon as the database is back.")
         return
@@ -39,13 +39,14 @@ def model_card(here: Sitting, item: Item) -> None:
     st.caption("  \n".join(map(plain, lines)))
 
 
-def _said(here: Sitting) -> None:
+def _said(here: Sitting, card: reads.ModelCard | None) -> None:
     words = here.workflow.policy.model_card
     given = [(title, text) for name, title in SAID if (text := getattr(words, name).strip())]
     if not given:
         st.caption("The workflow's owner has not described the model yet.")
         return
-    st.caption(f"In the words of the workflow's owner, {plain(here.workflow.policy.owner or 'whom nobody named')}.")
+    named = f", {card.owner}" if card and card.owner else ""
+    st.caption(plain(f"In the words of the workflow's owner{named}."))
     for column, (title, text) in zip(st.columns(len(given)), given, strict=True):
         with column:
             st.markdown(f"**{title}**")

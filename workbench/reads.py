@@ -119,6 +119,7 @@ class ModelCard:
     largest: pd.DataFrame  #: the AI's largest misses on the series: ``period``, ``ai``, ``actual``, ``miss``
     overrides_here: dict[str, int]  #: label of ``measures.damping.outcomes`` → overrides on the series that ended so
     overrides_around: dict[str, int]  #: the same of the segment
+    owner: str | None  #: of the workflow, as this person may see it; untrusted text
 
 
 @dataclass(frozen=True)
@@ -289,9 +290,11 @@ def track_record(database: Database, *, person_id: int, item: Item, code: str, d
 
 @again(in_doubt=True)
 def model_card(database: Database, *, person_id: int, item: Item) -> ModelCard:
-    """What is measured of the AI on the item's series and in its segment."""
+    """What is measured of the AI on the item's series and in its segment, and whose words stand beside it."""
     with database.reading() as session:
-        one_item.require_visible(session, people.principal(session, person_id), item.id)
+        who, workflow = people.principal(session, person_id), workflows.by_id(session, item.workflow_id)
+        one_item.require_visible(session, who, item.id)
+        owner = as_seen(session, who, workflow, workflow).policy.owner
         here = model_record.of_series(session, item.series_id)
         around = model_record.of_segment(session, item.series_id)
         ended = past_overrides.ended(session, item.workflow_id)
@@ -303,6 +306,7 @@ def model_card(database: Database, *, person_id: int, item: Item) -> ModelCard:
         largest=largest_misses(here)[["period", "ai", "actual", "miss"]],
         overrides_here=_by_outcome(ended[ended["series_id"] == item.series_id]),
         overrides_around=_by_outcome(ended[ended["path"] == path]),
+        owner=owner,
     )
 
 

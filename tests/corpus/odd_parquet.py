@@ -87,6 +87,19 @@ def cases() -> Iterator[Case]:
     yield Case("time_zoned.parquet", forecasts(created_at=zoned), (In("s0", 1),))
     far = pa.array([2**62], pa.timestamp("us"))
     yield Case("time_far.parquet", forecasts(created_at=far), (Aside(1, "created_at", "NOT_A_DATE"),))
+    old = {"series": pa.array(["s0"]), "ai_forecast": pa.array([1.0])}
+    months = {**old, "period": pa.array([datetime(2026, 12, 1)])}
+    yield Case(
+        "periods_int96.parquet",
+        written(months, use_deprecated_int96_timestamps=True),
+        (In("s0", 1, None, "2026-12-01"),),
+    )
+    beyond = {**old, "period": pa.array(["2026-12"]), "created_at": pa.array([datetime(2500, 1, 1)])}
+    yield Case(
+        "time_int96_far.parquet",
+        written(beyond, use_deprecated_int96_timestamps=True),
+        (Aside(1, "created_at", "OUT_OF_RANGE"),),
+    )
     yield Case(
         "note_nul.parquet",
         forecasts(ai_rationale=pa.array(["a\x00b"])),

@@ -49,6 +49,46 @@ def test_what_the_person_says_goes_before_what_was_and_what_is_guessed():
     assert found == {"series": "id", "period": "period", "ai_forecast": "ai_forecast", "human_note": "note2"}
 
 
+@pytest.mark.parametrize(
+    ("headers", "column", "header"),
+    [
+        (("ai_forecast", "AI Forecast"), "ai_forecast", "ai_forecast"),
+        (("AI Forecast", "ai_forecast"), "ai_forecast", "ai_forecast"),
+        (("ai_forecast", "manual", "Manual"), "human_forecast", "manual"),
+        (("ai_forecast", "ai_q05", "AI Q05"), "ai_q05", "ai_q05"),
+    ],
+)
+def test_of_headers_alike_the_one_that_is_the_name_to_the_letter_is_taken(headers, column, header):
+    assert matched("series", "period", *headers)[column] == header
+
+
+@pytest.mark.parametrize(
+    ("headers", "column"),
+    [
+        (("AI Forecast", "AI forecast"), "ai_forecast"),
+        (("ai_forecast", "Manual", "MANUAL"), "human_forecast"),
+        (("ai_forecast", "AI Q05", "AI-Q05"), "ai_q05"),
+    ],
+)
+def test_of_headers_alike_none_is_guessed(headers, column):
+    headers = ("series", "period", *headers)
+    one, other = headers[-2:]
+
+    with pytest.raises(FileRefused, match=f"has '{one}' and '{other}', and each could be {column}. Rename all but one"):
+        matched(*headers)
+    assert column not in matched(*headers, must_be_complete=False)
+    assert matched(*headers, given={column: other})[column] == other
+
+
+def test_of_headers_alike_none_is_asked_for_again_once_the_column_is_left_out():
+    headers = ("series", "period", "ai_forecast", "Human Forecast", "human-forecast")
+
+    kept = remember(headers, given={"human_forecast": ""})
+
+    assert kept["human_forecast"] == ""
+    assert "human_forecast" not in matched(*headers, remembered=kept)
+
+
 def test_a_mapping_for_headers_that_are_gone_is_not_used_again():
     found = matched("series", "period", "ai_forecast", remembered={"ai_forecast": "old name", "series": "series"})
 

@@ -100,6 +100,17 @@ def test_values_tables_and_what_is_inside_them_are_masked_and_nothing_else() -> 
     assert masked(table, Sight(dict.fromkeys(FieldClass, Treatment.SHOWN))) is table
 
 
+@pytest.mark.parametrize("treatment", [Treatment.MASKED, Treatment.LEFT_OUT])
+def test_a_policy_is_shown_without_names_and_still_has_an_owner(treatment: Treatment) -> None:
+    policy = policy_of({"key": "a", "title": "A", "unit": "u", "owner": "quill@example.com"})
+    sight = Sight({**dict.fromkeys(FieldClass, Treatment.SHOWN), FieldClass.PERSON: treatment}, b"key")
+
+    seen = masked(policy, sight)
+
+    assert "quill" not in repr(seen)
+    assert (seen.missing_for_review(), seen.deputy, seen.title) == ((), None, "A")
+
+
 def test_every_field_that_is_named_here_is_a_field() -> None:
     """A class or a field that is renamed would else go out unmasked."""
     import review_queue
@@ -111,6 +122,7 @@ def test_every_field_that_is_named_here_is_a_field() -> None:
         for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
             for name, each in vars(importlib.import_module(module.name)).items():
                 found.setdefault(name, set()).update(getattr(each, "__dataclass_fields__", ()))
+                found[name].update(getattr(each, "__pydantic_fields__", ()))
     for name in FIELDS:
         owner, _, field = name.partition(".")
         assert field in found.get(owner, ()), name

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from storage import crosswalk, people, statements
 from storage.engine import Database
 from storage.imports import list_set_aside
-from storage.tables import identifiers, series
+from storage.tables import identifiers, series, sources
 from storage.tables import statements as table
 from tests.builders import a_workflow, bring_in, forecasts
 from workbench.actions import importing
@@ -251,6 +251,23 @@ def test_the_record_is_of_what_was_said_before_the_period_began(database: Databa
     assert found["value"].to_dict() == {"crm": 950.0, "ai": 1000.0, "manual": 1100.0}
     assert (found["actual"] == 1050).all()
     assert found["ended_at"].iloc[0].isoformat() == "2027-01-01T00:00:00+00:00"
+
+
+def test_a_period_may_begin_on_a_midnight_that_the_clocks_skip(database: Database) -> None:
+    workflow = a_workflow(database, timezone="America/Santiago")
+    bring_in(database, workflow, "series,period,ai_forecast\nacme-1,2024-09-08,1\n")
+
+    counts = bring_in(
+        database, workflow,
+        rows("acme-1,forecast,before,950,2024-09-08T03:59:59Z,2024-09-08,",
+             "acme-1,forecast,after,950,2024-09-08T04:00:00Z,2024-09-08,"),
+        kind="sources",
+    ).counts  # fmt: skip
+
+    assert counts.accepted == 2
+    with database.reading() as session:
+        of_each = select(sources.c.key, table.c.is_ahead).join(sources, sources.c.id == table.c.source_id)
+        assert dict(session.execute(of_each).all()) == {"before": True, "after": False}
 
 
 def test_what_is_no_full_actual_measures_nobody(database: Database, workflow) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import zipfile
+from collections.abc import Callable
 
 import pytest
 import xlsxwriter
 from sqlalchemy import select
+from xlsxwriter.worksheet import Worksheet
 
 from review_queue.columns import Kind
 from review_queue.errors import FileRefused, NotAllowed
@@ -43,14 +46,18 @@ def taken_out(database, dora) -> list[list[str]]:
     return [list(sheet.headers), *(list(cells) for cells in sheet.cells.itertuples(index=False))]
 
 
-def a_sheet(rows: list[list[str]]) -> bytes:
-    file = io.BytesIO()
+def a_sheet(rows: list[list[str]], then: Callable[[Worksheet], object] = lambda _: None) -> bytes:
+    file, saved = io.BytesIO(), io.BytesIO()
     with xlsxwriter.Workbook(file, {"in_memory": True}) as workbook:
         sheet = workbook.add_worksheet()
         for number, cells in enumerate(rows):
             for column, text in enumerate(cells):
                 sheet.write_string(number, column, text)
-    return file.getvalue()
+        then(sheet)
+    with zipfile.ZipFile(file) as made, zipfile.ZipFile(saved, "w") as worked_out:
+        for name in made.namelist():
+            worked_out.writestr(name, made.read(name).replace(b' fullCalcOnLoad="1"', b""))
+    return saved.getvalue()
 
 
 def test_many_rows_are_corrected_alike(database, dora, waiting):
@@ -92,6 +99,41 @@ def test_a_file_that_nobody_changed_or_that_is_another_one_is_refused(database, 
         correcting.bring_back(database, person_id=dora, name="a.xlsx", content=content)
     with pytest.raises(FileRefused, match="has no column 'set-aside id'"):
         correcting.bring_back(database, person_id=dora, name="a.csv", content=b"series\na\n")
+
+
+LOST = "=VLOOKUP(1,A:B,2)"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code", "said"),
+    [
+        (lambda sheet, at: sheet.write_formula(*at["series"], LOST, None, "#N/A"), "SPREADSHEET_ERROR", "series is an"),
+        (lambda sheet, at: sheet.write_formula(*at["period"], LOST, None, ""), "FORMULA_WITHOUT_RESULT", "period is a"),
+        (lambda sheet, at: sheet.write_string(1, 9, "Ask Rita."), "WRONG_NUMBER_OF_CELLS", "it has 10 cells"),
+    ],
+)
+def test_what_an_import_would_not_trust_does_not_come_back(database, dora, waiting, spoil, code, said):
+    header, *rows = taken_out(database, dora)
+    rows[0][header.index("ai_forecast")] = "1200"
+    at = {name: (1, place) for place, name in enumerate(header)}
+    content = a_sheet([header, *rows], lambda sheet: spoil(sheet, at))
+
+    with pytest.raises(FileRefused, match=said) as refused:
+        correcting.bring_back(database, person_id=dora, name="a.xlsx", content=content)
+
+    assert (refused.value.code, refused.value.row) == (code, 2)
+    assert importing.list_set_aside(database, person_id=dora, workflow_key="sales") == waiting
+
+
+def test_a_formula_beside_the_cells_that_count_keeps_nothing_back(database, dora, waiting):
+    header, *rows = taken_out(database, dora)
+    rows[1][header.index("ai_forecast")] = "1300"
+    place = header.index(correcting.WRONG)
+
+    content = a_sheet([header, *rows], lambda sheet: sheet.write_formula(2, place, "=1/0", None, "#DIV/0!"))
+    counts = correcting.bring_back(database, person_id=dora, name="a.xlsx", content=content).counts
+
+    assert (counts.rows, counts.accepted) == (1, 1)
 
 
 def test_only_those_who_may_bring_data_in_correct_it(database, dora, waiting):

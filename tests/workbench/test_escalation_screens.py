@@ -126,7 +126,7 @@ def test_a_press_tests_the_override_path_and_says_when_and_by_whom(open_as, work
     text = said(at)
     assert "Last tested just now by Ada." in text
     assert "No: " in text
-    assert "example.com has no account here that works" in text
+    assert "The owner has no account here that works" in text
 
 
 def test_an_incident_is_opened_talked_through_closed_and_opened_again(open_as, database, workflow, dana):

@@ -114,7 +114,7 @@ def test_what_is_missing_fails_and_says_what_to_do(database, ada):
         "mail": "not_tried",
         "notification": "failed",
     }
-    assert "o@example.com has no account here that works" in said(found, "owner")
+    assert "The owner has no account here that works" in said(found, "owner")
     assert "Give somebody the role, or end an absence" in said(found, "level 1: director")
 
 
@@ -134,8 +134,8 @@ def test_a_level_whose_only_person_is_away_fails_and_an_owner_whose_place_is_tak
 
     assert states(found)["level 0: reviewer"] == "ok"
     assert {states(found)[f"level {level}"] for level in ("1: director", "2: workflow owner")} == {"failed"}
-    assert said(found, "owner") == "o@example.com is away, and somebody stands in."
-    assert said(found, "deputy").startswith("d@example.com is away, and nobody stands in.")
+    assert said(found, "owner") == "The owner is away, and somebody stands in."
+    assert said(found, "deputy").startswith("The deputy is away, and nobody stands in.")
 
 
 def test_what_somebody_holds_is_tried_and_still_theirs_afterwards(database, owner, deputy, ada):

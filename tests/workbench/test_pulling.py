@@ -114,6 +114,23 @@ def test_it_is_asked_again_only_when_it_is_due(database, configure, theirs):
     assert len(rows(database, set_aside_rows)) == 1  # it waits once, however often it comes
 
 
+def test_a_row_that_waits_does_not_wait_again_when_others_come_before_it(database, configure, theirs):
+    a_workflow(database)
+    configure(source(theirs))
+    pulling.pull_due(database)
+    with database.reading() as session:
+        person = session.execute(select(imports.c.person_id)).scalar_one()
+
+    write(theirs, "INSERT INTO plan VALUES ('aaa', '2026-12-01', 1, '1')")
+    pulling.pull_now(database, "erp", person_id=person)
+    waiting = rows(database, set_aside_rows)
+    write(theirs, "UPDATE plan SET planner = 'later' WHERE account = 'bolt'")
+    pulling.pull_now(database, "erp", person_id=person)
+
+    assert [(row.row_number, row.cells["series"]) for row in waiting] == [(3, "bolt")]
+    assert [row.cells["human_forecast"] for row in rows(database, set_aside_rows)] == ["soon", "later"]
+
+
 def test_many_servers_ask_it_once(database, database_url, configure, theirs):
     a_workflow(database)
     configure(source(theirs))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,10 @@ from review_queue.exporting import ExportKind
 from review_queue.incidents import Severity
 from review_queue.items import Item, Outcome, Reason
 from review_queue.masking import FieldClass
+from review_queue.path_test import Part, PartState
 from review_queue.roles import ALLOWED, Grant, Principal, Role, Task
 from review_queue.showing import AiValues
-from storage import one_item, people
+from storage import one_item, path_tests, people
 from storage.audit_search import Sought
 from storage.engine import Database
 from storage.tables import decisions, items
@@ -32,6 +34,7 @@ from workbench.actions import (
     issuing,
     path_testing,
     pausing,
+    readying,
     reconciling,
     responding,
     reviewing,
@@ -42,6 +45,7 @@ from workbench.actions.auditing import AuditRefused
 from workbench.actions.exporting import ExportRefused, Wanted
 from workbench.actions.telling import DecisionsWanted, ItemsWanted
 from workbench.api.shapes import DecisionShape, ItemShape
+from workbench.mailing import Folder, MailNotSent
 from workbench.navigation import PAGES, SCREENS
 from workbench.settings import settings
 
@@ -82,6 +86,13 @@ def work_in(database: Database, **policy: object) -> Workflow:
     return workflow
 
 
+class Refusing:
+    """A mail server that tells whose mail it does not take."""
+
+    def send(self, message: EmailMessage) -> None:
+        raise MailNotSent(f"The mail server did not take it: {message['To']}")
+
+
 def govern_in(database: Database, workflow: Workflow) -> None:
     """Somebody with a telling name pauses, hands over, tests, and has an incident of every kind of line."""
     owner = a_person(database, f"{NAMES} governor", Role.OWNER)
@@ -90,8 +101,13 @@ def govern_in(database: Database, workflow: Workflow) -> None:
     pausing.choose_showing(database, **who, values=AiValues.SHOWN, note=f"{WORDS} resumption")
     names = {"owner": f"{NAMES}@example.com", "deputy": f"{NAMES}-2@example.com"}
     governing.hand_over(database, **who, **names, note=f"{WORDS} hand-over")
-    governing.hand_over(database, **who, owner="owner@example.com", deputy=None, note=f"{WORDS} return")
-    path_testing.try_path(database, person_id=owner, workflow=workflow)
+    back = {"owner": f"{NAMES}-3@example.com", "deputy": f"{NAMES}-4@example.com"}
+    governing.hand_over(database, **who, **back, note=f"{WORDS} return")
+    path_testing.try_path(database, person_id=owner, workflow=workflow, post=Refusing(), sender="w@example.com")
+    said = {"owner": f"{NAMES}@example.com can be reached.", "mail": f"A test mail went out to {NAMES}@example.com."}
+    with database.writing() as session:  # as earlier versions of the program kept it
+        parts = tuple(Part(name, PartState.OK, sentence) for name, sentence in said.items())
+        path_tests.add(session, workflow.id, owner, parts, mailed=False)
     delivering.register(database, **who, url="https://example.com/in", reach=Reach())
     asked = {"severity": Severity.MINOR, "workflow": workflow}
     first = responding.open_incident(database, person_id=owner, title=f"{WORDS} title", **asked)
@@ -112,6 +128,10 @@ def what_governing_shows(database: Database, workflow: Workflow, person: int) ->
         pausing.showing_history(database, **here),
         governing.policy_versions(database, **user),
         governing.handover_history(database, **user),
+        governing.registry(database, **who),
+        governing.list_workflows(database, **who),
+        governing.show_workflow(database, **user),
+        readying.check_workflow(database, **user),
         path_testing.path_tests_of(database, **here),
         responding.list_incidents(database, **here),
         *(responding.whole_incident(database, **who, incident_id=number) for number in (1, 2)),
@@ -122,6 +142,8 @@ def what_governing_shows(database: Database, workflow: Workflow, person: int) ->
         told.append(responding.owners_to_be(database, **who, workflow_id=workflow.id))
     if escalating.may_rehearse(principal, workflow.id):
         told += [escalating.rehearse(database, **here), escalating.last_acts(database, **here)]
+    if principal.may(Task.GOVERN):
+        told.append(readying.open_for_review(database, **user))
     if principal.may(Task.DELIVER):
         told.append(delivering.watch(database, **who, workflow_key=workflow.key))
     if principal.may(Task.AUDIT):
@@ -191,6 +213,7 @@ def test_nothing_that_screens_read_holds_it(database: Database, hidden: Workflow
         reads.receipt(database, **who, decision_id=2),
         reconciling.look(database, **who, workflow=hidden, period="2026-12"),
         *(source_reads.weighed(database, **who, item=each) for each in every_item(database, **who)),
+        *(reads.model_card(database, **who, item=each) for each in every_item(database, **who)),
         *([item, reads.story(database, **who, item=item), reads.comments(database, **who, item=item)] if item else []),
     ]
 
@@ -202,6 +225,33 @@ def test_nothing_that_is_read_of_governing_holds_it(database: Database, hidden: 
     told = what_governing_shows(database, hidden, a_person(database, "Max", role))
 
     assert [found for found in told if found_in(found)] == []
+
+
+@pytest.mark.parametrize("role", [role for role in Role if role in ALLOWED[Task.RESPOND]])
+def test_a_test_of_the_override_path_names_nobody_and_reaches_the_owner(
+    database: Database, hidden: Workflow, tmp_path: Path, role: Role
+) -> None:
+    person = a_person(database, "Max", role)
+    given = governing.show_workflow(database, person_id=person, key=hidden.key)
+
+    found = path_testing.try_path(
+        database, person_id=person, workflow=given, post=Folder(tmp_path), sender="w@example.com"
+    )
+
+    assert found_in(found) == []
+    (mail,) = tmp_path.glob("*.eml")
+    assert f"To: {NAMES}-3@example.com" in mail.read_text()
+
+
+def test_the_parts_of_an_earlier_test_read_as_they_do_now(database: Database, hidden: Workflow) -> None:
+    person = a_person(database, "Max", Role.REVIEWER)
+
+    newest = path_testing.path_tests_of(database, person_id=person, workflow=hidden)[0]
+
+    assert [part.sentence for part in newest.parts] == [
+        "The owner can be reached.",
+        "A test mail went out to the owner.",
+    ]
 
 
 def test_a_name_that_is_hidden_cannot_be_looked_for_in_the_record(database: Database, hidden: Workflow) -> None:
@@ -286,9 +336,11 @@ class TestScreens:
                 at.query_params["decision"] = "1"
             at.run()
             assert not at.exception, screen.title
-            told = found_in([at.main, *(frame.value.to_csv() for frame in at.dataframe)])
+            typed = [box.value for box in (*at.text_input, *at.text_area)]
+            told = found_in([at.main, *typed, *(frame.value.to_csv() for frame in at.dataframe)])
             if told:
                 leaks[screen.title] = told
         settings.cache_clear()
-        # Rows set aside are shown as they came to whoever may correct them.
-        assert leaks == ({"Data": [WORDS]} if role in ALLOWED[Task.IMPORT] else {})
+        # Rows set aside are shown as they came to whoever may correct them, and a policy as it is to who may edit it.
+        set_aside = {"Data": [WORDS]} if role in ALLOWED[Task.IMPORT] else {}
+        assert leaks == set_aside | ({"Workflows": [NAMES]} if role in ALLOWED[Task.GOVERN] else {})

@@ -45,6 +45,7 @@ class Incoming:
     facts: tuple[Fact, ...] = ()  #: what was found out about the numbers
     marks: Mapping[int, Mark] = field(default_factory=dict)  #: place in the file of a column of numbers → its sign
     sheet: Sheet | None = None  #: the whole file; None for rows that came in none
+    may_move: bool = False  #: whether a row that comes again may stand at another place
     token_id: int | None = None  #: of the program that sent them
 
 

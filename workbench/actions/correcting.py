@@ -17,6 +17,7 @@ from workbench.actions.again import again
 from workbench.actions.arriving import DOUBTED, LEFT_OVER
 from workbench.actions.importing import ImportSummary, retry_rows
 from workbench.foreign.reading import read
+from workbench.foreign.sheets import Sheet
 
 #: The columns of such a file that say which row it is, and what is wrong with it.
 ROW_ID, ROW, WRONG = "set-aside id", "row in the file", "what is wrong"
@@ -68,13 +69,14 @@ def bring_back(database: Database, *, person_id: int, name: str, content: bytes)
     """Try the rows again that were changed in a file of ``take_out``; the others go on waiting.
 
     Raises:
-        FileRefused: it is no such file, or nothing in it was changed.
+        FileRefused: it is no such file, nothing in it was changed, or a cell of it would keep its row out of an import.
         RowsNotOpen: a row is no longer open.
         NotAllowed: the person may not bring data into the workflow.
     """
     sheet = read(name, content)
     if ROW_ID not in sheet.headers:
         raise FileRefused(f"{name} has no column {ROW_ID!r}. Bring back the file that was taken out here, corrected.")
+    _check_trusted(name, sheet)
     texts = sheet.cells.set_axis([_stored(header) for header in sheet.headers], axis=1)
     given: dict[int, dict[str, str]] = {}
     for number, cells in zip(texts.index, texts.to_dict("records"), strict=True):
@@ -90,6 +92,21 @@ def bring_back(database: Database, *, person_id: int, name: str, content: bytes)
     if not fixes:
         raise FileRefused(f"{name} holds the rows as they were. Correct them in it, save it, and bring it back.")
     return retry_rows(database, person_id=person_id, fixes=fixes)
+
+
+def _check_trusted(name: str, sheet: Sheet) -> None:
+    """Refuse a file for its first cell that would keep its row out of an import, whatever it reads as."""
+    for row in sorted(sheet.misshapen)[:1]:
+        raise FileRefused(
+            f"{name}, row {row:,}: it has {sheet.misshapen[row]} cells, which is not what the header has. Put each "
+            "value under the name of its column.",
+            code="WRONG_NUMBER_OF_CELLS",
+            row=row,
+        )
+    for doubt in sorted(sheet.doubts):
+        if (column := sheet.headers[doubt.place]) not in (ROW, WRONG):
+            sentence = f"{name}, row {doubt.row:,}: {column} {doubt.sentence}"
+            raise FileRefused(sentence, code=doubt.code, row=doubt.row, column=column)
 
 
 def _fits(row: SetAside) -> bool:

@@ -81,6 +81,7 @@ def rehearse(
         who = people.principal(session, person_id)
         if not may_rehearse(who, workflow.id):
             raise NotAllowed(who.name, "try the escalation ladder")
+        workflow = workflows.by_id(session, workflow.id)  # what somebody was shown of it may be without names
         now = now or database_now(session)
         until = BusinessCalendar.of(workflow.policy).add_hours(now, hours)
         found, is_whole = _found(session, workflow, now=now, at=until)

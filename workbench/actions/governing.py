@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
 from review_queue.calendars import BusinessCalendar
 from review_queue.errors import HandoverRefused, WorkflowInvalid
-from review_queue.masking import FieldClass, Sight
 from review_queue.policy_changes import Change, changes
 from review_queue.roles import Principal, Task
 from review_queue.showing import LONGEST_NOTE, Showing
@@ -20,7 +19,7 @@ from storage.workflows import PolicyVersion, Workflow
 from workbench.actions.again import again
 from workbench.actions.pausing import Effect, effect_of
 from workbench.actions.refusing import notes_refusals
-from workbench.actions.seeing import as_seen, sight
+from workbench.actions.seeing import as_seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,14 +154,15 @@ def list_workflows(database: Database, *, person_id: int) -> list[Workflow]:
 
 @notes_refusals
 def show_workflow(database: Database, *, person_id: int, key: str) -> Workflow:
-    """One workflow with the policy in force.
+    """One workflow with the policy in force, to be read: who is not shown names reads none in it.
 
     Raises:
         WorkflowInvalid: there is none with this key.
         NotAllowed: the person has no role in it.
     """
     with database.reading() as session:
-        return seen(session, person_id, key)
+        workflow, who = seen(session, person_id, key), people.principal(session, person_id)
+        return as_seen(session, who, workflow, workflow)
 
 
 @notes_refusals
@@ -170,15 +170,7 @@ def policy_versions(database: Database, *, person_id: int, key: str) -> list[Pol
     """Every version of a workflow's policy, the newest first, for whoever has a role in it."""
     with database.reading() as session:
         workflow, who = seen(session, person_id, key), people.principal(session, person_id)
-        sees = sight(who, workflow)
-        found = as_seen(session, who, workflow, workflows.versions(session, workflow.id))
-        return found if sees.is_clear else [_without_names(version, sees) for version in found]
-
-
-def _without_names(version: PolicyVersion, sees: Sight) -> PolicyVersion:
-    policy = version.policy
-    named = {name: sees.text(FieldClass.PERSON, getattr(policy, name)) for name in ("owner", "deputy")}
-    return replace(version, policy=policy.model_copy(update=named))
+        return as_seen(session, who, workflow, workflows.versions(session, workflow.id))
 
 
 @notes_refusals
@@ -199,9 +191,9 @@ def seen(session: Session, person_id: int, key: str) -> Workflow:
 
 
 def _in_reach(session: Session, person_id: int) -> list[Workflow]:
-    """The workflows that this person has any role in, by title."""
+    """The workflows that this person has any role in, by title, as this person may see them."""
     who = people.principal(session, person_id)
-    return [workflow for workflow in workflows.all(session) if has_role(who, workflow)]
+    return [as_seen(session, who, workflow, workflow) for workflow in workflows.all(session) if has_role(who, workflow)]
 
 
 def has_role(who: Principal, workflow: Workflow) -> bool:

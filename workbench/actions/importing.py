@@ -243,7 +243,7 @@ def import_values(
     Args:
         name: what the list of imports calls it.
         identity: 64 hexadecimal digits that stay the same while the table may hold the same rows: one that was set
-            aside before is not set aside again.
+            aside before is not set aside again, wherever it stands now.
         mapping: canonical column → the table's, where the names do not tell. Files do not go by it.
 
     Raises:
@@ -260,7 +260,7 @@ def import_values(
         mapping=mapping,
         choices=Choices(),
     )
-    incoming = replace(incoming, mapping={}, sheet=None)
+    incoming = replace(incoming, mapping={}, sheet=None, may_move=True)
     return _brought_in(database, person_id, workflow, incoming, sheet, matches, dry_run=dry_run, progress=None)
 
 
@@ -496,7 +496,8 @@ def bring_in(
             import_shapes.take_in(session, matched.rows)
         _settle(session, incoming, told.aside, person_id=person_id)
     else:
-        imports.set_aside(session, workflow.id, incoming.kind, batch, told.aside.drop(columns="row"))
+        aside = told.aside.drop(columns="row")
+        imports.set_aside(session, workflow.id, incoming.kind, batch, aside, may_move=incoming.may_move)
     _record(session, person_id, workflow, incoming, told.summary.counts, batch, written)
     if written.feed_is_back:
         audit.record(session, "feed.back", actor_id=person_id, workflow_id=workflow.id, details={"batch": batch})

@@ -6,7 +6,9 @@ workflow's owner, stay.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -14,11 +16,23 @@ from sqlalchemy.orm import Session
 
 from review_queue.errors import ReviewError
 from review_queue.items import Choice, Item, Outcome, Reason
+from review_queue.masking import FieldClass
 from review_queue.notices import News
 from review_queue.path_test import Part, PartState
 from review_queue.roles import REVIEW_LEVEL, Principal, Task
 from review_queue.withholding import is_named_first
-from storage import absences, audit, commitments, decisions, notifications, one_item, path_tests, people, queue
+from storage import (
+    absences,
+    audit,
+    commitments,
+    decisions,
+    notifications,
+    one_item,
+    path_tests,
+    people,
+    queue,
+    workflows,
+)
 from storage.engine import Database, database_now
 from storage.path_tests import PathTest
 from storage.tree import names
@@ -26,7 +40,7 @@ from storage.workflows import Workflow
 from workbench.actions.again import again
 from workbench.actions.deciding import server_of, settle
 from workbench.actions.refusing import notes_refusals
-from workbench.actions.seeing import as_seen
+from workbench.actions.seeing import as_seen, sight
 from workbench.mailing import MailNotSent, Post, message_to
 
 #: No second test mail goes out within this time, however often somebody presses.
@@ -50,6 +64,7 @@ def try_path(
     """Try every part of the override path as this person, keep what it came to, and tell the workflow's owner.
 
     Args:
+        workflow: its policy is read anew, since this person may have been given it without names.
         post: how mail gets out; None: none does, and word goes out in the app alone.
 
     Raises:
@@ -58,6 +73,7 @@ def try_path(
     with database.reading() as session:
         who = people.principal(session, person_id)
         who.require(Task.RESPOND, workflow.id)
+        workflow = workflows.by_id(session, workflow.id)
         parts = list(_looked_up(session, workflow, database_now(session)))
         mailed_at, now = path_tests.mailed_at(session, workflow.id), database_now(session)
     parts.insert(0, _overriding(database, person_id=person_id, workflow=workflow))
@@ -71,7 +87,22 @@ def path_tests_of(database: Database, *, person_id: int, workflow: Workflow) -> 
     with database.reading() as session:
         who = people.principal(session, person_id)
         who.require(Task.SEE_QUEUE, workflow.id)
-        return as_seen(session, who, workflow, path_tests.newest(session, workflow.id))
+        found = as_seen(session, who, workflow, path_tests.newest(session, workflow.id))
+        if not sight(who, workflow).of[FieldClass.PERSON]:
+            return found
+        known = [each.policy for each in workflows.versions(session, workflow.id)]
+        addresses = {address for policy in known for address in (policy.owner, policy.deputy) if address}
+        return [replace(each, parts=tuple(_unnamed(part, addresses) for part in each.parts)) for each in found]
+
+
+def _unnamed(part: Part, addresses: Collection[str]) -> Part:
+    """A part as it is kept now; earlier versions of the program named the owner and the deputy by their addresses."""
+    if part.name not in ("owner", "deputy", "mail"):
+        return part
+    said, name = part.sentence, "deputy" if part.name == "deputy" else "owner"
+    for address in addresses:
+        said = re.sub(rf"(?<!\S){re.escape(address)}(?!\w)", f"the {name}", said)
+    return replace(part, sentence=said[:1].upper() + said[1:])
 
 
 # --- the override itself -------------------------------------------------------------------------------------------
@@ -202,16 +233,17 @@ def _owners(session: Session, workflow: Workflow, away: dict[int, int | None]) -
         accounts = people.with_email(session, email)
         if not accounts:
             said = (
-                f"{email} has no account here that works. Have them sign in once, or name somebody else in the policy."
+                f"The {name} has no account here that works. "
+                "Have them sign in once, or name somebody else in the policy."
             )
             yield Part(name, PartState.FAILED, said)
         elif all(person in away and away[person] is None for person in accounts):
-            said = f"{email} is away, and nobody stands in. Name somebody for that absence on My desk."
+            said = f"The {name} is away, and nobody stands in. Name somebody for that absence on My desk."
             yield Part(name, PartState.FAILED, said)
         else:
             is_away = all(person in away for person in accounts)
             yield Part(
-                name, PartState.OK, f"{email} {'is away, and somebody stands in' if is_away else 'can be reached'}."
+                name, PartState.OK, f"The {name} {'is away, and somebody stands in' if is_away else 'can be reached'}."
             )
 
 
@@ -234,8 +266,9 @@ def _mail(
     try:
         post.send(message_to(sender, "", address, f"Test: {workflow.title}", text))
     except (MailNotSent, ValueError, IndexError) as problem:
-        return Part(name, PartState.FAILED, f"The test mail did not go out: {problem}"), False
-    return Part(name, PartState.OK, f"A test mail went out to {address}."), True
+        why = str(problem).replace(address, "the owner")
+        return Part(name, PartState.FAILED, f"The test mail did not go out: {why}"), False
+    return Part(name, PartState.OK, "A test mail went out to the owner."), True
 
 
 @again(in_doubt=False)
@@ -253,7 +286,7 @@ def _keep(database: Database, *, person_id: int, workflow: Workflow, parts: tupl
         kept = path_tests.newest(session, workflow.id, limit=1)[0]
         details = {"passed": kept.is_passed, "failed": [part.name for part in parts if part.state is PartState.FAILED]}
         audit.record(session, "path.tested", actor_id=person_id, workflow_id=workflow.id, details=details)
-        return kept
+        return as_seen(session, who, workflow, kept)
 
 
 def _notified(count: int) -> Part:

@@ -67,15 +67,15 @@ def open_for_review(database: Database, *, person_id: int, key: str) -> Readines
         NotAllowed: the person may not change the workflow.
     """
     with database.writing() as session:
-        workflow = workflows.get(session, key)
-        people.principal(session, person_id).require(Task.GOVERN, workflow.id)
+        workflow, who = workflows.get(session, key), people.principal(session, person_id)
+        who.require(Task.GOVERN, workflow.id)
         workflows.lock(session, workflow.id)
         found = _checked(session, workflows.by_id(session, workflow.id))
         failing = [f"{check.name}: {check.sentence.rstrip('.')}" for check in found.checks if check.state == "fail"]
         if failing:
             raise NotReady(workflow.title, "; ".join(failing))
         if found.is_open or found.workflow.policy.readiness is not ReadinessLevel.STRICT:
-            return found
+            return as_seen(session, who, workflow, found)
         opening_id = readiness.add_opening(
             session,
             workflow.id,
@@ -85,7 +85,7 @@ def open_for_review(database: Database, *, person_id: int, key: str) -> Readines
         )
         details = {"opening": opening_id, "policy_version": found.workflow.policy_version}
         audit.record(session, "workflow.opened", actor_id=person_id, workflow_id=workflow.id, details=details)
-        return _checked(session, workflows.by_id(session, workflow.id))
+        return as_seen(session, who, workflow, _checked(session, workflows.by_id(session, workflow.id)))
 
 
 def _checked(session: Session, workflow: Workflow) -> Readiness:

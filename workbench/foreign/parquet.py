@@ -25,7 +25,11 @@ def open_parquet(data: bytes) -> Opened:
     """
     try:
         file = pq.ParquetFile(
-            io.BytesIO(data), pre_buffer=False, arrow_extensions_enabled=False, page_checksum_verification=True
+            io.BytesIO(data),
+            pre_buffer=False,
+            coerce_int96_timestamp_unit="us",  # as nanoseconds, what lies beyond 2262 would come out in another century
+            arrow_extensions_enabled=False,
+            page_checksum_verification=True,
         )
         schema = file.schema_arrow
     except (pa.ArrowException, OSError, ValueError) as error:

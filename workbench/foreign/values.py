@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +18,8 @@ from workbench.foreign.tables import Budget, Row, check_headers, refuse, spaced
 
 def sheet_of_values(name: str, headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> Sheet:
     """The table of Python values as a database's driver gives them, each as a spreadsheet's cell would be read.
+
+    But for a moment at midnight: in a spreadsheet that is a day, and here a day has a type of its own.
 
     Args:
         rows: as wide as ``headers``; None is an empty cell. Rows without any content are left out.
@@ -50,4 +53,6 @@ def _told(cell: Any) -> str:
         return ""
     if isinstance(cell, bytes | bytearray | memoryview):
         refuse("UNSUPPORTED_TYPE", "has a column of bytes. Leave it out, or turn it into text in the query.")
+    if isinstance(cell, datetime):
+        return cell.isoformat()
     return format(cell, "f") if isinstance(cell, Decimal) else written(cell)

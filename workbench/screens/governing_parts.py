@@ -113,7 +113,7 @@ def policy(user: Principal, database: Database, workflow: Workflow) -> None:
         if user.may(Task.GOVERN, workflow.id):
             _editor(user, database, workflow)
         else:
-            st.code(visible(as_toml(workflow.policy)), language="toml")
+            st.code(visible(as_toml(newest.policy)), language="toml")
 
 
 def _editor(user: Principal, database: Database, workflow: Workflow) -> None:

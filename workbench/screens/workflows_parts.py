@@ -137,7 +137,8 @@ def _ready(found: Readiness) -> str:
 def ownership(user: Principal, database: Database, workflow: Workflow) -> None:
     """Who owns it and stands in, how that changed, and the form that hands it over."""
     policy = workflow.policy
-    st.markdown(plain(f"{policy.owner or 'Nobody'} owns it; {policy.deputy or 'nobody'} stands in."))
+    shown = governing.show_workflow(database, person_id=user.person_id, key=workflow.key).policy
+    st.markdown(plain(f"{shown.owner or 'Nobody'} owns it; {shown.deputy or 'nobody'} stands in."))
     if user.may(Task.GOVERN, workflow.id):
         with st.expander("Hand over"), st.form(f"hand-over-{workflow.key}", border=False):
             owner = st.text_input("Owner", policy.owner or "", max_chars=400, key=f"owner-{workflow.key}")
