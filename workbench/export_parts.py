@@ -121,6 +121,8 @@ def _download(user: Principal, workflow: Workflow) -> None:
         return
     manifest = ready.manifest
     st.text(f"{counted(manifest.rows, 'row')} of {manifest.kind}, {manifest.bytes / 1e6:.1f} MB.")
+    for sentence in manifest.sentences():
+        st.text(sentence)
     if manifest.bytes > LARGEST:
         st.info("That is too much for a browser. `workbench export` writes it to a file on the server.")
         return

@@ -50,6 +50,14 @@ def test_a_file_and_its_manifest_are_written(command):
     assert json.loads(Path("out.csv.manifest.json").read_text())["rows"] == 1
 
 
+def test_what_a_file_written_back_leaves_out_is_told(command):
+    result = command("write-back", "out.csv", "--workflow", "sales")
+
+    written, left_out = result.stdout.splitlines()
+    assert written.startswith("1 row of write-back are in out.csv;")
+    assert left_out == "Rows of the file that carry no decision, and are left out: 1."
+
+
 def test_json_prints_the_manifest(command):
     result = command("decisions", "out.csv", "--workflow", "sales", "--json")
 

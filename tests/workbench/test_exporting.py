@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,19 +14,22 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 import python_calamine
+import xlsxwriter
 from sqlalchemy import func, insert, select, text
 
 from review_queue.errors import NotAllowed
 from review_queue.exporting import ExportKind, Format, Holds, Mask, Out
 from review_queue.items import Outcome, Reason
 from review_queue.roles import Role, Task
-from storage import exports, people
+from storage import exports, import_shapes, people
 from storage.engine import Database
+from storage.import_shapes import LeftOut
 from storage.tables import actuals, audit_events, items, series
 from storage.workflows import Workflow
 from tests.builders import a_person, a_workflow, bring_in, choose, forecasts, take
 from workbench.actions import exporting, importing, reviewing
 from workbench.actions.exporting import Manifest, Wanted
+from workbench.foreign.facts import Choices
 from workbench.writing_files import ExportRefused, open_writer
 
 FORMULA = Reason("CUST_RISK", text='=HYPERLINK("http://x")')
@@ -399,6 +403,116 @@ def test_the_final_value_goes_into_a_column_of_the_file_and_adds_none(database, 
         ["acme-2", "2026-12", 1200.0, "'-x", 1200.0, 900.0, 1100.0],
         ["acme-1", "2026-12", 1100.0, "00123", 1100.0, 900.0, 1100.0],
     ]
+
+
+TO_CORRECT = "series,period,ai_forecast,human_forecast\nacme,2026-12,1000,1300\nbolt,2026-12,x,7.5\n"
+
+
+def corrected(database: Database, person_id: int, **cells: str) -> None:
+    """The one row that waits, put right."""
+    (row,) = importing.list_set_aside(database, person_id=person_id, workflow_key="sales")
+    importing.retry_rows(database, person_id=person_id, fixes={row.id: cells})
+
+
+def test_a_row_that_was_corrected_here_is_written_back_with_its_file(database, tmp_path, monkeypatch):
+    monkeypatch.setattr(import_shapes, "AT_ONCE", 1)
+    workflow, dora = a_workflow(database), a_person(database, "Dora", Role.DIRECTOR)
+    bring_in(database, workflow, TO_CORRECT)
+    corrected(database, dora, ai_forecast="800")
+    ada = a_person(database, "Ada", Role.REVIEWER)
+    assert {decide(database, workflow, ada, reason=FORMULA) for _ in range(2)} == {"acme", "bolt"}
+
+    manifest = out(database, workflow, dora, tmp_path / "back.csv", "write-back")
+
+    rows = rows_of(tmp_path / "back.csv")
+    assert [(row["series"], row["ai_forecast"], row["final_forecast"]) for row in rows] == [
+        ("acme", "1000", "1300.0"),
+        ("bolt", "x", "7.5"),
+    ]
+    assert (manifest.batch, manifest.left_out) == (1, LeftOut(rows=0, items=0))
+
+
+def test_rows_that_a_file_brought_only_the_second_time_are_written_back_too(database, tmp_path):
+    dora = a_person(database, "Dora", Role.DIRECTOR)
+    came = "series,period,ai_forecast,human_forecast,segment_state\nn,2026-12,100,150,N\ns,2026-12,100,180,S\n"
+    bring_in(database, a_workflow(database, segments=["state"], scope={"state": ["N"]}), came)
+    workflow = a_workflow(database, segments=["state"], scope={"state": ["N", "S"]})
+    bring_in(database, workflow, came)
+    ada = a_person(database, "Ada", Role.REVIEWER)
+    assert {decide(database, workflow, ada, reason=FORMULA) for _ in range(2)} == {"n", "s"}
+
+    manifest = out(database, workflow, dora, tmp_path / "back.csv", "write-back")
+
+    assert [row["series"] for row in rows_of(tmp_path / "back.csv")] == ["n", "s"]
+    assert manifest.left_out == LeftOut(rows=0, items=0)
+
+
+def test_the_manifest_of_a_file_written_back_counts_what_is_not_in_it(database, tmp_path):
+    workflow, dora = a_workflow(database), a_person(database, "Dora", Role.DIRECTOR)
+    came = b"series,A,B,ai_forecast\nacme,2026-11,2026-12,1000\nbolt,,2026-12,900\nkaputt,,,1\n"
+    for period in ("A", "B"):
+        importing.import_file(database, person_id=dora, workflow_key="sales", kind="forecasts", name="plan.csv",
+                              content=came, mapping={"period": period})  # fmt: skip
+    ada = a_person(database, "Ada", Role.REVIEWER)
+    for _ in range(3):
+        decide(database, workflow, ada)
+
+    manifest = out(database, workflow, dora, tmp_path / "back.csv", "write-back")
+    later = out(
+        database, workflow, dora, tmp_path / "later.csv", "write-back", since=datetime.now(UTC) + timedelta(days=1)
+    )
+
+    assert [row["series"] for row in rows_of(tmp_path / "back.csv")] == ["acme", "bolt"]
+    assert manifest.left_out == LeftOut(rows=1, items=1), "kaputt, and acme for December"
+    told = json.loads((tmp_path / "back.csv.manifest.json").read_text())
+    assert (told["rows_without_decision"], told["decided_items_left_out"]) == (1, 1)
+    assert manifest.sentences() == [
+        "Rows of the file that carry no decision, and are left out: 1.",
+        "Decided items that came with the file, and are in none of its rows here: 1.",
+    ]
+    assert (later.rows, later.left_out) == (0, LeftOut(rows=3, items=0))
+
+
+def test_an_export_of_another_kind_leaves_no_rows_of_a_file_out(database, sales, olga, tmp_path):
+    manifest = out(database, sales, olga, tmp_path / "d.csv")
+
+    assert (manifest.left_out, manifest.as_json()["rows_without_decision"], manifest.sentences()) == (None, None, [])
+
+
+def test_two_sheets_of_one_file_are_two_shapes(database, tmp_path):
+    workflow, dora = a_workflow(database), a_person(database, "Dora", Role.DIRECTOR)
+    header = ("series", "period", "ai_forecast")
+    made = io.BytesIO()
+    with xlsxwriter.Workbook(made) as book:
+        for name, line in {"One": ("acme", "2026-12", "x"), "Two": ("bolt", "2026-12", "y")}.items():
+            sheet = book.add_worksheet(name)
+            sheet.write_row(0, 0, header)
+            sheet.write_row(1, 0, line)
+    for name in ("One", "Two"):
+        importing.import_file(database, person_id=dora, workflow_key="sales", kind="forecasts", name="plan.xlsx",
+                              content=made.getvalue(), choices=Choices(sheet=name))  # fmt: skip
+    rows = importing.list_set_aside(database, person_id=dora, workflow_key="sales")
+    importing.retry_rows(database, person_id=dora, fixes={row.id: {"ai_forecast": "5"} for row in rows})
+    ada = a_person(database, "Ada", Role.REVIEWER)
+    for _ in range(2):
+        decide(database, workflow, ada)
+
+    for batch, name in ((1, "acme"), (2, "bolt")):
+        out(database, workflow, dora, tmp_path / "back.csv", "write-back", batch=batch)
+        assert [row["series"] for row in rows_of(tmp_path / "back.csv")] == [name]
+
+
+def test_the_sign_that_a_file_is_read_by_the_second_time_is_the_one_it_is_written_back_with(database, tmp_path):
+    workflow, dora = a_workflow(database), a_person(database, "Dora", Role.DIRECTOR)
+    came = b"series|period|ai_forecast|human_forecast\nacme|2026-12|1,000|1,250\n"
+    for decimal in ("point", "comma"):
+        importing.import_file(database, person_id=dora, workflow_key="sales", kind="forecasts", name="plan.csv",
+                              content=came, choices=Choices(decimal=decimal))  # fmt: skip
+    decide(database, workflow, a_person(database, "Ada", Role.REVIEWER), reason=FORMULA)
+
+    out(database, workflow, dora, tmp_path / "back.csv", "write-back", into="human_forecast")
+
+    assert rows_of(tmp_path / "back.csv", "|")[0]["human_forecast"] == "1,25"
 
 
 WITH_COMMAS = "series;period;ai_forecast;human_forecast;ours\nacme;2026-12;1234,5;1234,567;\n"

@@ -31,7 +31,7 @@ from review_queue.masking import CLEAR, FieldClass, Treatment
 from review_queue.roles import Principal, Task
 from storage import audit, exports, import_shapes, people, schema, workflows
 from storage.engine import Database, database_now
-from storage.import_shapes import Shape
+from storage.import_shapes import LeftOut, Shape, WriteBack
 from storage.workflows import Workflow
 from workbench.actions.again import again
 from workbench.actions.refusing import notes_refusals
@@ -83,6 +83,7 @@ class Manifest:
     people: str
     text: str
     batch: int | None
+    left_out: LeftOut | None  #: of a file written back
 
     def as_json(self) -> dict[str, Any]:
         """The manifest as it is written; times in ISO 8601, unknown as null."""
@@ -107,7 +108,20 @@ class Manifest:
             "text": self.text,
             "formulas": NEUTRALISED if self.format in (Format.CSV, Format.XLSX) else "exact",
             "batch": self.batch,
+            "rows_without_decision": self.left_out.rows if self.left_out else None,
+            "decided_items_left_out": self.left_out.items if self.left_out else None,
         }
+
+    def sentences(self) -> list[str]:
+        """What a file written back does not hold, for people."""
+        said = []
+        if self.left_out and self.left_out.rows:
+            said.append(f"Rows of the file that carry no decision, and are left out: {self.left_out.rows:,}.")
+        if self.left_out and self.left_out.items:
+            said.append(
+                f"Decided items that came with the file, and are in none of its rows here: {self.left_out.items:,}."
+            )
+        return said
 
 
 @again(in_doubt=True)
@@ -165,6 +179,7 @@ class _Content:
     delimiter: str = ","
     mark: Mark = Mark.POINT  #: stands before the decimals of a CSV file's numbers
     batch: int | None = None
+    back: WriteBack | None = None
 
 
 def _written(
@@ -182,6 +197,7 @@ def _written(
         as_of = database_now(session)
         content, seen = _content(session, who, workflow, wanted, as_of, how), sight(who, workflow)
         rows = _fill(scratch, how, content)
+        left_out = content.back.left_out() if content.back else None
     with scratch.open("rb") as whole:
         sha256 = hashlib.file_digest(whole, "sha256").hexdigest()
     is_masked = wanted.kind is ExportKind.LABELS
@@ -203,6 +219,7 @@ def _written(
         people=_of_people(wanted) if is_masked else _MANNER[seen.of[FieldClass.PERSON]],
         text="left out" if is_masked and not wanted.with_text else _MANNER_OF_TEXT[seen.of[FieldClass.TEXT]],
         batch=content.batch,
+        left_out=left_out,
     )
 
 
@@ -241,7 +258,7 @@ def _write_back(
     columns, place = written_back(shape.headers, into=wanted.into), _place(shape, wanted.into)
     # A spreadsheet's number is no text, and is shown as its reader writes numbers.
     mark = Mark.POINT if how is Format.XLSX else import_shapes.mark_of(session, shape, place)
-    tables = import_shapes.decided_rows(
+    back = import_shapes.WriteBack(
         session,
         who,
         workflow,
@@ -251,7 +268,7 @@ def _write_back(
         into=place,
         mark=mark,
     )
-    return _Content(columns, exports.schema_of(columns), tables, shape.delimiter, mark, shape.batch)
+    return _Content(columns, exports.schema_of(columns), back.tables(), shape.delimiter, mark, shape.batch, back)
 
 
 def _place(shape: Shape, into: str | None) -> int | None:

@@ -492,6 +492,8 @@ def bring_in(
     if incoming.sheet is not None and incoming.kind is Kind.FORECASTS:
         _keep_shape(session, batch, incoming.sheet, incoming.marks, matched)
     if retried:
+        if incoming.kind is Kind.FORECASTS:
+            import_shapes.take_in(session, matched.rows)
         _settle(session, incoming, told.aside, person_id=person_id)
     else:
         aside = told.aside.drop(columns="row")

@@ -53,4 +53,5 @@ def export(
 
 def _told(done: Manifest, file: Path) -> str:
     rows = "1 row" if done.rows == 1 else f"{done.rows:,} rows"
-    return f"{rows} of {done.kind} are in {file}; what is in it is told in {file.name}{MANIFEST}."
+    told = f"{rows} of {done.kind} are in {file}; what is in it is told in {file.name}{MANIFEST}."
+    return "\n".join([told, *done.sentences()])
