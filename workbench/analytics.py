@@ -196,6 +196,8 @@ def basis(known: Reviews) -> str:
             f"Of one in {known.one_in} series, drawn by chance: {closed:,}{total} finished reviews. Shares, "
             "times and intervals speak of all of them; counts are of those drawn, but for what is open."
         )
+    if known.is_large:
+        said.append("With so much open, the figures are renewed every half minute.")
     if known.is_behind:
         said.append("Much has come in just now, and is still being added: what it changes shows in a few minutes.")
     return " ".join(said)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from threading import Lock
 from time import monotonic
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -26,6 +27,9 @@ from workbench.stopping import doors
 
 #: For so many who ask what was read is at hand; while nothing comes in it stands for a minute.
 AT_HAND, FRESH = 4, timedelta(minutes=1)
+#: Where more rows than this are open or new, what was read stands so long, also while something comes in: else those
+#: who watch a large queue would have it read anew without end, and take the time of those who work in it.
+MANY, RENEWED = 10_000, timedelta(seconds=30)
 #: Of more reviews than this that something has happened to since, it is kept first what happened.
 MOST_TOUCHED = 5_000
 #: How long somebody waits for that at the most, in seconds; the server goes on with it.
@@ -54,6 +58,7 @@ class Reviews:
     of: int = 0  #: closed reviews that there are, where ``table`` has those of some series; 0: not counted
     every_open: pd.DataFrame | None = None  #: all that are open, where ``table`` has those of some series
     is_behind: bool = False  #: much has come in that is not in it yet
+    is_large: bool = False  #: so much is open or new that it is read anew every ``RENEWED``, and not each time
 
     @property
     def tolerance(self) -> float:
@@ -109,6 +114,8 @@ class _AtHand:
 
 
 _LATELY: WeakKeyDictionary[Database, dict[Any, _AtHand]] = WeakKeyDictionary()
+#: Whoever asks for what is being read already waits for that, and does not read it a second time.
+_TURNS: WeakKeyDictionary[Database, dict[Any, Lock]] = WeakKeyDictionary()
 
 
 @again(in_doubt=True)
@@ -152,15 +159,16 @@ def read_now(
     """The reviews as of now, for whoever may see them; None is the server itself, which sees all."""
     asked = (workflow.id, workflow.policy_version, None if who is None else _paths(who, workflow.id), span, is_whole)
     lately = _LATELY.setdefault(database, {})
-    before = lately.pop(asked, None)
-    is_behind = _keep_up(database, workflow)
-    with database.reading() as session:
-        found = _read(session, workflow, who, before, span=span, is_whole=is_whole)
-    if is_behind:
-        return replace(found.known, is_behind=True)
-    while len(lately) >= AT_HAND:
-        lately.pop(next(iter(lately)), None)
-    lately[asked] = found
+    with _TURNS.setdefault(database, {}).setdefault(asked, Lock()):
+        before = lately.pop(asked, None)
+        is_behind = _keep_up(database, workflow)
+        with database.reading() as session:
+            found = _read(session, workflow, who, before, span=span, is_whole=is_whole)
+        if is_behind:
+            return replace(found.known, is_behind=True)
+        while len(lately) >= AT_HAND:
+            lately.pop(next(iter(lately)), None)
+        lately[asked] = found
     return found.known.only(slice(None))
 
 
@@ -214,7 +222,8 @@ def _read(
     if until is None or until.tips is None or not until.is_whole:
         raise BeingPutTogether
     if before is not None and before.stamp == until.stamp:
-        if before.grown == grown and now - before.known.as_of < FRESH:
+        stands = FRESH if before.grown == grown else RENEWED if before.known.is_large else timedelta(0)
+        if now - before.known.as_of < stands:
             return before
         closed = before.closed
     else:
@@ -222,7 +231,8 @@ def _read(
         closed = _closed(session, workflow, who, since=since, is_whole=is_whole or span.is_newest)
     some = touched(session, workflow.id, until.tips, between=(until.as_of, now))
     lately = reports.rows(session, workflow, now, within=who, only=replace(some, and_open=True))
-    return _AtHand(grown, until.stamp, closed, _together(session, workflow, closed, lately, some, now))
+    known = _together(session, workflow, closed, lately, some, now)
+    return _AtHand(grown, until.stamp, closed, replace(known, is_large=len(lately) > MANY))
 
 
 def _read_from(session: Session, workflow: Workflow, span: Span, now: datetime) -> date | None:

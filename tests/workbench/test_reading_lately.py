@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from time import sleep
 
 import pandas as pd
 import pytest
@@ -16,7 +18,7 @@ from review_queue.roles import Role
 from storage import keeping, reports, tables
 from storage.engine import database_now, open_database
 from tests.builders import BECAUSE, a_person, a_workflow, bring_in, choose, forecasts, take
-from workbench import known_reviews
+from workbench import analytics, known_reviews
 from workbench.actions import assigning, reconciling, reviewing
 
 
@@ -128,6 +130,36 @@ def test_only_what_can_have_changed_is_read_again(database, workflow, people, mo
 
     assert [list(some.items) for some in asked] == [[], [done.item_id]]
     assert all(some.and_open for some in asked)
+
+
+def test_of_very_much_what_was_read_stands_for_half_a_minute_and_the_page_says_so(
+    database, workflow, people, monkeypatch
+):
+    monkeypatch.setattr(known_reviews, "MANY", 2)
+    before = kept(database, people, workflow)
+    decide(database, people["ada"], workflow, Outcome.ACCEPT_AI, key="1")
+
+    assert kept(database, people, workflow).as_of == before.as_of
+    assert "renewed every half minute" in analytics.basis(before)
+    monkeypatch.setattr(known_reviews, "RENEWED", timedelta(0))
+    assert kept(database, people, workflow).as_of > before.as_of
+
+
+def test_who_asks_for_the_same_at_once_waits_for_one_reading(database, workflow, people, monkeypatch):
+    known_reviews.keep_reviews(database)
+    known_reviews.forget(database)
+    asked, whole = [], reports.rows
+
+    def slowly(*args, **how):
+        asked.append(how["only"])
+        sleep(0.2)  # so that the others come while it is under way
+        return whole(*args, **how)
+
+    monkeypatch.setattr(reports, "rows", slowly)
+    with ThreadPoolExecutor(4) as managers:
+        found = list(managers.map(lambda _: kept(database, people, workflow).as_of, range(4)))
+
+    assert (len(asked), len(set(found))) == (1, 1)
 
 
 def test_what_somebody_else_may_see_is_read_for_them(database, workflow, people):
