@@ -7,7 +7,6 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from storage import audit, deliveries
 from storage.engine import Database
 from storage.locks import Lock
 
@@ -28,11 +27,3 @@ def test_no_other_module_has_a_number_of_its_own() -> None:
     named = [path for path in modules if re.search(r"7_?269_?3\d\d", path.read_text("utf-8"))]
 
     assert {path.name for path in named} == {"locks.py", "0012_audit_chain.py"}
-
-
-def test_to_route_events_holds_no_decision_up(postgresql_database: Database) -> None:
-    """Both locks were one once, and every press waited for the relay."""
-    with postgresql_database.writing() as routing:
-        deliveries.route(routing)
-        with postgresql_database.writing() as session:
-            audit.record(session, "test", actor_id=None)
