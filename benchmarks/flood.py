@@ -5,8 +5,8 @@
 One server, all from this machine. A reviewer draws Review over and over, `/readyz` is asked five times a second, and
 the server's memory is sampled, while others (1) send large files without having signed in, (2) send them signed in,
 with their length said and without, (3) send files of the size that is allowed, which the server keeps, (4) open sockets
-without a cookie, and with one that nobody was given, (5) sign in and send ten thousand messages a second. Printed is what
-was answered, the slowest `/readyz`, what the reviewer waited, and the most memory. It fails if a door gave way, if
+without a cookie, and with one that nobody was given, (5) sign in and send ten thousand messages a second. Printed is
+what was answered, the slowest `/readyz`, what the reviewer waited, and the most memory. It fails if a door gave way, if
 `/readyz` took a second or was not 200, if memory passed 1.5 GB, or if the reviewer met an error.
 """
 
